@@ -1,0 +1,32 @@
+"""The plugin's Django app."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class OscarRehiveConfig(AppConfig):
+    """Mount it with ``path("rehive/", include(apps.get_app_config("oscar_rehive").urls[0]))``."""
+
+    name = "oscar_rehive"
+    verbose_name = _("Rehive payments")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from oscar_rehive import checks, signals  # noqa: F401  # registers both
+
+    @property
+    def urls(self) -> tuple[list[Any], None, None]:
+        """URL patterns in Oscar's form.
+
+        The namespace is nested inside, because including only ``urls[0]`` drops the one that
+        stands beside it, and every ``reverse("oscar_rehive:…")`` with it.
+        """
+        from django.urls import include, path
+
+        from oscar_rehive.urls import urlpatterns
+
+        return [path("", include((urlpatterns, "oscar_rehive")))], None, None

@@ -1,0 +1,1 @@
+"""The checkout: Oscar's, with a step to choose the payment method and Rehive as one of them."""

@@ -1,0 +1,170 @@
+"""The mixin for a shop with a checkout of its own."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.signing import BadSignature, Signer
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+from oscar.apps.checkout.exceptions import FailedPreCondition
+from oscar.core.loading import get_model
+
+from oscar_rehive import conf
+from oscar_rehive.checkout.methods import PaymentMethod, Rehive, available_methods
+from oscar_rehive.payments.placing import expect_payment
+from oscar_rehive.tokens import payment_token, placed_token
+
+if TYPE_CHECKING:
+    from oscar.apps.checkout.views import PaymentDetailsView as _View
+else:
+    _View = object
+
+Basket = get_model("basket", "Basket")
+Order = get_model("order", "Order")
+
+logger = logging.getLogger("oscar.checkout")
+
+A_MOMENT = timedelta(minutes=10)
+
+
+class BasketAlreadySubmitted(Exception):
+    """Another request is placing this basket's order."""
+
+
+class PaymentMethodsMixin(_View):  # type: ignore[misc]  # Oscar is untyped on Python 3.11
+    """What both the payment-method step and the preview need to know."""
+
+    def get_payment_methods(self, total: Any) -> list[PaymentMethod]:
+        """The payment methods that can be chosen for ``total``; none where nothing is to be paid."""
+        if total is None or total.incl_tax <= 0:
+            return []
+        return available_methods(self.request, total)
+
+    def get_chosen_method(self, total: Any) -> PaymentMethod | None:
+        """The method that the shopper chose, or the only one there is."""
+        methods = self.get_payment_methods(total)
+        if len(methods) == 1:
+            return methods[0]
+        code = self.checkout_session.payment_method()
+        return next((method for method in methods if method.code == code), None)
+
+
+class RehiveCheckoutMixin(PaymentMethodsMixin):
+    """Adds the chosen payment method, and Rehive among them, to a ``PaymentDetailsView``::
+
+        class PaymentDetailsView(RehiveCheckoutMixin, checkout_views.PaymentDetailsView): ...
+    """
+
+    _method: PaymentMethod | None = None
+
+    def check_payment_data_is_captured(self, request: HttpRequest) -> None:
+        """Oscar's check is an empty hook: the step could be skipped by typing the address."""
+        super().check_payment_data_is_captured(request)
+        total = self.build_submission()["order_total"]
+        if total is None or total.incl_tax <= 0 or self.get_chosen_method(total):
+            return
+        raise FailedPreCondition(
+            url=reverse("checkout:payment-method"), message=_("Please choose how to pay")
+        )
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        total = context.get("order_total")
+        context["payment_method"] = self.get_chosen_method(total)
+        context["payment_methods"] = self.get_payment_methods(total)
+        return context
+
+    def check_pre_conditions(self, request: HttpRequest) -> None:
+        """A second "place order" that comes when the first has emptied the basket goes where the
+        first one went, not to "you need to add some items" (peer bug 21)."""
+        placing = request.method == "POST" and request.POST.get("action") == "place_order"
+        if placing and request.basket.is_empty:  # type: ignore[attr-defined]  # Oscar's BasketMiddleware
+            number = _number_placed_a_moment_ago(request)
+            if number is not None:
+                raise FailedPreCondition(url=_placed_url(number))
+        super().check_pre_conditions(request)
+
+    def submit(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        order_total = kwargs.get("order_total")
+        self._method = self.get_chosen_method(order_total)
+        try:
+            response: HttpResponse = super().submit(*args, **kwargs)
+        except BasketAlreadySubmitted:
+            number = self.checkout_session.get_order_number()
+            # This request's copy of the session is older than the winner's; saving it would take
+            # the winner's order from its session.
+            self.request.session.modified = False
+            return HttpResponseRedirect(_placed_url(str(number)))
+        return response
+
+    def freeze_basket(self, basket: Any) -> None:
+        """Freeze the basket if nobody else did: one basket is one order number, and the loser of a
+        double click would thaw what the winner has submitted (peer bug 21)."""
+        open_baskets = Basket._default_manager.filter(
+            pk=basket.pk, status__in=Basket.editable_statuses
+        )
+        if not open_baskets.update(status=Basket.FROZEN):
+            raise BasketAlreadySubmitted
+        super().freeze_basket(basket)
+
+    def handle_payment(self, order_number: Any, total: Any, **kwargs: Any) -> None:
+        super().handle_payment(order_number, total, **kwargs)
+        if self._method is not None:
+            self._method.handle_payment(self, str(order_number), total)
+
+    def get_initial_order_status(self, basket: Any) -> str | None:
+        if isinstance(self._method, Rehive):
+            return conf.current().order_status.pending
+        status: str | None = super().get_initial_order_status(basket)
+        return status
+
+    def place_order(self, *args: Any, **kwargs: Any) -> Any:
+        """Place the order and note that it is to be paid, both or neither: Oscar's own transaction
+        covers the order but not its payment sources."""
+        with transaction.atomic():
+            order = super().place_order(*args, **kwargs)
+            if isinstance(self._method, Rehive):
+                expect_payment(str(order.number), language=translation.get_language() or "")
+        return order
+
+    def handle_successful_order(self, order: Any) -> HttpResponse:
+        if not isinstance(self._method, Rehive):
+            response: HttpResponse = super().handle_successful_order(order)
+            return response
+        # No confirmation mail here: it goes out when the order is paid. And nothing that can fail,
+        # for Oscar answers any exception by thawing the submitted basket.
+        self.checkout_session.flush()
+        self.request.session["checkout_order_id"] = order.id
+        to_payment = redirect("oscar_rehive:pay", token=payment_token(str(order.number)))
+        try:
+            self.send_signal(self.request, to_payment, order)
+        except Exception:
+            logger.exception("Order #%s: a receiver of post_checkout failed", order.number)
+        return to_payment
+
+
+def _placed_url(number: str) -> str:
+    return reverse("oscar_rehive:placed", args=[placed_token(number)])
+
+
+def _number_placed_a_moment_ago(request: HttpRequest) -> str | None:
+    """The number of the order that this browser's basket has just become."""
+    orders = Order._default_manager.filter(date_placed__gt=timezone.now() - A_MOMENT)
+    if request.user.is_authenticated:
+        orders = orders.filter(user=request.user)
+    else:
+        try:
+            cookie = request.COOKIES.get(settings.OSCAR_BASKET_COOKIE_OPEN, "")
+            orders = orders.filter(user=None, basket_id=int(Signer().unsign(cookie)))
+        except (BadSignature, ValueError):
+            return None
+    number = orders.order_by("-pk").values_list("number", flat=True).first()
+    return str(number) if number else None

@@ -1,0 +1,69 @@
+"""The checkout views that stand before Oscar's own where ``checkout.apps.CheckoutConfig`` is used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse_lazy
+from django.utils.translation import gettext as _
+from oscar.apps.checkout import views as oscar_views
+
+from oscar_rehive.checkout.forms import PaymentMethodForm
+from oscar_rehive.checkout.mixins import PaymentMethodsMixin, RehiveCheckoutMixin
+
+
+class PaymentMethodView(PaymentMethodsMixin, oscar_views.PaymentMethodView):  # type: ignore[misc]  # Oscar is untyped on Python 3.11
+    """The step to choose how to pay; it steps aside when there is only one way."""
+
+    template_name = "oscar_rehive/checkout/payment_method.html"
+    success_url = reverse_lazy("checkout:preview")
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        methods = self._methods()
+        if not methods:
+            messages.error(
+                request,
+                _("There is no way to pay for this basket at the moment. Please contact us."),
+            )
+            return redirect("basket:summary")
+        if len(methods) == 1:
+            response: HttpResponse = self.get_success_response()
+            return response
+        chosen = self.checkout_session.payment_method()
+        return self._show(PaymentMethodForm(methods, initial={"method": chosen}))
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        form = PaymentMethodForm(self._methods(), request.POST)
+        if not form.is_valid():
+            return self._show(form)
+        self.checkout_session.pay_by(form.cleaned_data["method"])
+        response: HttpResponse = self.get_success_response()
+        return response
+
+    def _methods(self) -> list[Any]:
+        return self.get_payment_methods(self.build_submission()["order_total"])
+
+    def _show(self, form: PaymentMethodForm) -> HttpResponse:
+        response: HttpResponse = self.render_to_response(self.get_context_data(form=form))
+        return response
+
+
+class PaymentDetailsView(RehiveCheckoutMixin, oscar_views.PaymentDetailsView):  # type: ignore[misc]  # as above
+    """Preview and placing. There are no payment details to enter here: Rehive's page takes them."""
+
+    template_name_preview = "oscar_rehive/checkout/preview.html"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not self.preview:
+            return redirect("checkout:payment-method")
+        response: HttpResponse = super().get(request, *args, **kwargs)
+        return response
+
+    def render_payment_details(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        """A method that could not take the payment has no page of details to go back to: the
+        preview shows its error."""
+        response: HttpResponse = self.render_preview(request, **kwargs)
+        return response

@@ -1,0 +1,111 @@
+"""Django system checks: each names what is wrong with the installation, and the hint how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.apps import apps
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.urls import NoReverseMatch, reverse
+from django.utils.module_loading import import_string
+
+from oscar_rehive import conf
+
+INCLUDE = 'path("rehive/", include(apps.get_app_config("oscar_rehive").urls[0]))'
+
+
+@register(Tags.compatibility)
+def check_settings(**kwargs: Any) -> list[CheckMessage]:
+    """oscar_rehive.E001, W001: the setting ``OSCAR_REHIVE``."""
+    messages: list[CheckMessage] = []
+    for problem in conf.problems():
+        if problem.fatal:
+            messages.append(Error(problem.message, hint=problem.hint, id="oscar_rehive.E001"))
+        else:
+            messages.append(Warning(problem.message, hint=problem.hint, id="oscar_rehive.W001"))
+    return messages
+
+
+@register(Tags.compatibility)
+def check_payment_methods(**kwargs: Any) -> list[CheckMessage]:
+    """oscar_rehive.E002: the dotted paths of the payment methods."""
+    if _unsound():
+        return []
+    messages: list[CheckMessage] = []
+    for path in conf.current().payment_methods:
+        try:
+            import_string(path)
+        except ImportError as error:
+            messages.append(
+                Error(
+                    f"The payment method {path!r} cannot be imported: {error}",
+                    hint=f'Correct the dotted path in {conf.SETTING}["PAYMENT_METHODS"].',
+                    id="oscar_rehive.E002",
+                )
+            )
+    return messages
+
+
+@register(Tags.compatibility)
+def check_pipeline(**kwargs: Any) -> list[CheckMessage]:
+    """oscar_rehive.W002: the order statuses that payments need. A warning, because the shop runs:
+    payments are recorded and raise attention until the pipeline allows the statuses."""
+    if _unsound():
+        return []
+    words = conf.current().order_status
+    pipeline = apps.get_model("order", "Order").pipeline
+    return [
+        Warning(
+            f"An order cannot go from {words.pending!r} to {status!r}: OSCAR_ORDER_STATUS_PIPELINE"
+            " does not allow it.",
+            hint=f'Add {{"{words.pending}": ("{words.paid}", "{words.cancelled}"),'
+            f' "{words.paid}": ("{words.cancelled}",), "{words.cancelled}": ()}} to it, or name your'
+            f' own statuses in {conf.SETTING}["ORDER_STATUS"].',
+            id="oscar_rehive.W002",
+        )
+        for status in (words.paid, words.cancelled)
+        if status != words.pending and status not in pipeline.get(words.pending, ())
+    ]
+
+
+@register(Tags.urls)
+def check_urls(**kwargs: Any) -> list[CheckMessage]:
+    """oscar_rehive.E003: the include of the plugin's addresses."""
+    try:
+        reverse("oscar_rehive:webhook")
+    except NoReverseMatch:
+        return [
+            Error(
+                "The addresses of oscar_rehive are not part of the shop's URLconf.",
+                hint=f"Add {INCLUDE} to it.",
+                id="oscar_rehive.E003",
+            )
+        ]
+    return []
+
+
+@register(Tags.compatibility)
+def check_checkout(**kwargs: Any) -> list[CheckMessage]:
+    """oscar_rehive.W003: a checkout that does not know of Rehive."""
+    return list(_checkout_without_rehive())
+
+
+def _checkout_without_rehive() -> Iterator[CheckMessage]:
+    from oscar.core.loading import get_class
+
+    from oscar_rehive.checkout.mixins import RehiveCheckoutMixin
+
+    view = get_class("checkout.views", "PaymentDetailsView")
+    if not issubclass(view, RehiveCheckoutMixin):
+        yield Warning(
+            "The checkout does not offer Rehive.",
+            hint='Put "oscar_rehive.checkout.apps.CheckoutConfig" where'
+            ' "oscar.apps.checkout.apps.CheckoutConfig" stands in INSTALLED_APPS, or add'
+            " oscar_rehive.checkout.mixins.RehiveCheckoutMixin to your PaymentDetailsView.",
+            id="oscar_rehive.W003",
+        )
+
+
+def _unsound() -> bool:
+    return any(problem.fatal for problem in conf.problems())

@@ -1,0 +1,331 @@
+"""The one setting of the plugin, ``OSCAR_REHIVE``, read, checked and typed.
+
+``current()`` is what the code uses; ``problems()`` is what the system checks show. Both come from
+one reading, so that what is checked is what is used.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+from django.utils.translation import gettext_lazy as _
+
+from oscar_rehive.rehive.wire import is_web_address
+
+SETTING = "OSCAR_REHIVE"
+
+LIVE_API_URL = "https://business.services.rehive.com/api/"
+LIVE_PAYMENT_REQUESTS_URL = "https://payment-requests.services.rehive.com/api/"
+
+BUSINESS_KEYS = (
+    "TOKEN",
+    "BUSINESS_ID",
+    "WEBHOOK_SECRET",
+    "API_URL",
+    "PAYMENT_REQUESTS_URL",
+    "MINIMUM",
+    "MAXIMUM",
+)
+SHOP_KEYS = (
+    "BUSINESSES",
+    "ORDER_STATUS",
+    "PAYMENT_WINDOW",
+    "LATE_PAYMENTS",
+    "TOLERANCE_AMOUNT",
+    "TOLERANCE_PERCENT",
+    "TITLE",
+    "DESCRIPTION",
+    "PAYMENT_METHODS",
+    "BASE_URL",
+)
+
+
+@dataclass(frozen=True)
+class BusinessConfig:
+    """One Rehive business: everything sold in ``currency`` is invoiced there.
+
+    ``minimum`` and ``maximum`` bound the order total in that currency, both included.
+    """
+
+    currency: str
+    token: str = field(repr=False)
+    business_id: str
+    webhook_secrets: tuple[str, ...] = field(repr=False)
+    api_url: str
+    payment_requests_url: str
+    minimum: Decimal | None
+    maximum: Decimal | None
+
+
+@dataclass(frozen=True)
+class OrderStatuses:
+    """The shop's own words for the three order statuses that the plugin sets or looks for."""
+
+    pending: str
+    paid: str
+    cancelled: str
+
+
+@dataclass(frozen=True)
+class Config:
+    """The plugin's configuration. ``tolerance_amount`` is in the order's currency."""
+
+    businesses: Mapping[str, BusinessConfig]
+    order_status: OrderStatuses
+    payment_window: timedelta
+    accept_late: bool
+    tolerance_amount: Decimal
+    tolerance_percent: Decimal
+    title: str
+    description: str
+    payment_methods: tuple[str, ...]
+    base_url: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong in the settings, with the way to mend it. ``fatal`` ones stop payments."""
+
+    message: str
+    hint: str
+    fatal: bool = True
+
+
+def current() -> Config:
+    """The configuration; raises ``ImproperlyConfigured`` with what to mend when it is not sound."""
+    config, found = _read()
+    fatal = [problem for problem in found if problem.fatal]
+    if fatal:
+        raise ImproperlyConfigured(f"{fatal[0].message} {fatal[0].hint}")
+    return config
+
+
+def problems() -> tuple[Problem, ...]:
+    """Everything that is wrong with the setting."""
+    return _read()[1]
+
+
+def business_for(currency: str) -> BusinessConfig | None:
+    """The business that invoices in ``currency``, or None."""
+    return current().businesses.get(currency)
+
+
+@receiver(setting_changed)
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting in (SETTING, "OSCAR_DEFAULT_CURRENCY"):
+        _read.cache_clear()
+
+
+@lru_cache(maxsize=1)
+def _read() -> tuple[Config, tuple[Problem, ...]]:
+    raw = getattr(settings, SETTING, None)
+    if not isinstance(raw, Mapping):
+        raw = {}
+        reader = _Reader(raw)
+        reader.wrong(
+            f"{SETTING} is missing or not a dict.",
+            f'Add {SETTING} = {{"TOKEN": …, "BUSINESS_ID": …, "WEBHOOK_SECRET": …}} to the settings.',
+        )
+    else:
+        reader = _Reader(raw)
+    return reader.config(), tuple(reader.problems)
+
+
+class _Reader:
+    """Reads the dict once and notes what is wrong instead of stopping at the first fault."""
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        self.raw = raw
+        self.problems: list[Problem] = []
+
+    def wrong(self, message: str, hint: str, *, fatal: bool = True) -> None:
+        self.problems.append(Problem(message, hint, fatal))
+
+    def config(self) -> Config:
+        self._refuse_unknown(self.raw, (*BUSINESS_KEYS, *SHOP_KEYS), SETTING)
+        late = self._text(self.raw, "LATE_PAYMENTS", "accept")
+        if late not in ("accept", "hold"):
+            self.wrong(
+                f'{SETTING}["LATE_PAYMENTS"] is {late!r}.',
+                'Set it to "accept" (a late payment pays the order) or "hold" (a person decides).',
+            )
+        return Config(
+            businesses=self._businesses(),
+            order_status=self._order_status(),
+            payment_window=self._payment_window(),
+            accept_late=late == "accept",
+            tolerance_amount=self._decimal(self.raw, "TOLERANCE_AMOUNT") or Decimal(0),
+            tolerance_percent=self._decimal(self.raw, "TOLERANCE_PERCENT") or Decimal(0),
+            # Lazy translations are left lazy: the shopper's language is known at rendering only.
+            title=self.raw.get("TITLE") or _("Rehive"),
+            description=self.raw.get("DESCRIPTION")
+            or _("You pay on Rehive's secure page and then come back here."),
+            payment_methods=self._payment_methods(),
+            base_url=self._address(self.raw, "BASE_URL", ""),
+        )
+
+    def _businesses(self) -> dict[str, BusinessConfig]:
+        several = self.raw.get("BUSINESSES")
+        if several is None:
+            currency = getattr(settings, "OSCAR_DEFAULT_CURRENCY", "")
+            return {currency: self._business(currency, self.raw, SETTING)}
+        if not isinstance(several, Mapping) or not several:
+            self.wrong(
+                f'{SETTING}["BUSINESSES"] is not a dict of businesses.',
+                'Write {"USD": {"TOKEN": …, "BUSINESS_ID": …}, "EUR": {…}}.',
+            )
+            return {}
+        shared = {key: self.raw[key] for key in BUSINESS_KEYS if key in self.raw}
+        businesses = {}
+        for currency, entry in several.items():
+            where = f'{SETTING}["BUSINESSES"]["{currency}"]'
+            if not isinstance(entry, Mapping):
+                self.wrong(f"{where} is not a dict.", "Give it at least TOKEN and BUSINESS_ID.")
+                continue
+            self._refuse_unknown(entry, BUSINESS_KEYS, where)
+            businesses[str(currency)] = self._business(str(currency), {**shared, **entry}, where)
+        return businesses
+
+    def _business(self, currency: str, raw: Mapping[str, Any], where: str) -> BusinessConfig:
+        for key in ("TOKEN", "BUSINESS_ID"):
+            if not self._text(raw, key, ""):
+                self.wrong(
+                    f'{where}["{key}"] is missing or empty.',
+                    "Rehive's app shows the business's id; make a permanent API token there for"
+                    " a manager or service user.",
+                )
+        return BusinessConfig(
+            currency=currency,
+            token=self._text(raw, "TOKEN", ""),
+            business_id=self._text(raw, "BUSINESS_ID", ""),
+            webhook_secrets=self._secrets(raw, where),
+            api_url=self._address(raw, "API_URL", LIVE_API_URL),
+            payment_requests_url=self._address(
+                raw, "PAYMENT_REQUESTS_URL", LIVE_PAYMENT_REQUESTS_URL
+            ),
+            minimum=self._decimal(raw, "MINIMUM"),
+            maximum=self._decimal(raw, "MAXIMUM"),
+        )
+
+    def _secrets(self, raw: Mapping[str, Any], where: str) -> tuple[str, ...]:
+        given = raw.get("WEBHOOK_SECRET")
+        hint = (
+            "Set WEBHOOK_SECRET to a long random text (or to a list of them while you rotate) and"
+            " register the webhook with it: manage.py rehive_check shows how."
+        )
+        if given is None:
+            self.wrong(
+                f'{where}["WEBHOOK_SECRET"] is missing: the webhook is closed and orders become'
+                " paid only by the shopper's return and by rehive_reconcile.",
+                hint,
+                fatal=False,
+            )
+            return ()
+        secrets = [given] if isinstance(given, str) else given
+        if not isinstance(secrets, (list, tuple)) or not all(
+            isinstance(secret, str) for secret in secrets
+        ):
+            self.wrong(f'{where}["WEBHOOK_SECRET"] is neither a text nor a list of texts.', hint)
+            return ()
+        usable = tuple(secret for secret in secrets if secret.strip())
+        if not usable or len(usable) < len(secrets):
+            # Elsewhere an empty secret has meant "accept everything" (peer bug 24).
+            self.wrong(
+                f'{where}["WEBHOOK_SECRET"] is empty; an empty secret never matches anything.',
+                hint,
+                fatal=False,
+            )
+        return usable
+
+    def _order_status(self) -> OrderStatuses:
+        words = {"pending": "Pending", "paid": "Being processed", "cancelled": "Cancelled"}
+        given = self.raw.get("ORDER_STATUS", {})
+        if not isinstance(given, Mapping) or set(given) - set(words):
+            self.wrong(
+                f'{SETTING}["ORDER_STATUS"] must be a dict with the keys'
+                ' "pending", "paid" and "cancelled".',
+                f"For instance {words}.",
+            )
+            given = {}
+        return OrderStatuses(**{**words, **{key: str(word) for key, word in given.items()}})
+
+    def _payment_window(self) -> timedelta:
+        window = self.raw.get("PAYMENT_WINDOW", timedelta(hours=24))
+        if isinstance(window, int) and not isinstance(window, bool):
+            window = timedelta(seconds=window)
+        if not isinstance(window, timedelta) or window <= timedelta(0):
+            self.wrong(
+                f'{SETTING}["PAYMENT_WINDOW"] is not a span of time above zero.',
+                "Use a timedelta, or a whole number of seconds.",
+            )
+            return timedelta(hours=24)
+        return window
+
+    def _payment_methods(self) -> tuple[str, ...]:
+        methods = self.raw.get("PAYMENT_METHODS", ["oscar_rehive.checkout.methods.Rehive"])
+        if (
+            not isinstance(methods, (list, tuple))
+            or not methods
+            or not all(isinstance(path, str) for path in methods)
+        ):
+            self.wrong(
+                f'{SETTING}["PAYMENT_METHODS"] is not a list of dotted paths.',
+                'For instance ["oscar_rehive.checkout.methods.Rehive", "shop.methods.Invoice"].',
+            )
+            return ()
+        return tuple(methods)
+
+    def _text(self, raw: Mapping[str, Any], key: str, default: str) -> str:
+        value = raw.get(key, default)
+        if not isinstance(value, (str, int)) or isinstance(value, bool):
+            self.wrong(f"{key} in {SETTING} is not a text.", "Put it in quotation marks.")
+            return default
+        return str(value).strip()
+
+    def _address(self, raw: Mapping[str, Any], key: str, default: str) -> str:
+        address = self._text(raw, key, default)
+        if address and not is_web_address(address):
+            self.wrong(
+                f"{key} in {SETTING} is not an absolute http(s) address.",
+                f"For instance {default or 'https://shop.example.com'}.",
+            )
+        return address
+
+    def _decimal(self, raw: Mapping[str, Any], key: str) -> Decimal | None:
+        value = raw.get(key)
+        if value is None:
+            return None
+        try:
+            if isinstance(value, float):
+                raise InvalidOperation  # a float near money is a bug
+            number = Decimal(value)
+            if number.is_finite() and number >= 0:
+                return number
+        except (InvalidOperation, TypeError, ValueError):
+            pass
+        self.wrong(
+            f"{key} in {SETTING} is not an amount.",
+            'Use Decimal("9.99"), "9.99" or a whole number; not a float, and nothing below zero.',
+        )
+        return None
+
+    def _refuse_unknown(
+        self, raw: Mapping[str, Any], known: tuple[str, ...], where: str
+    ) -> None:
+        for key in raw:
+            if key not in known:
+                close = difflib.get_close_matches(str(key).upper(), known, n=1)
+                self.wrong(
+                    f"{where} has the unknown key {key!r}.",
+                    f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}.",
+                )

@@ -1,0 +1,68 @@
+"""Cancelling an order that is not paid: its invoice is closed at Rehive first, never blindly."""
+
+from __future__ import annotations
+
+from oscar_rehive.models import Invoice
+from oscar_rehive.payments.closing import close_at_rehive
+from oscar_rehive.payments.locking import Locked, locked
+from oscar_rehive.payments.opening import LOOK_SECONDS, find_lost
+from oscar_rehive.payments.settling import finish_cancellation
+from oscar_rehive.rehive.statuses import Status
+
+
+class NotCancellable(Exception):
+    """The order is paid, has ended, or money for it is on its way."""
+
+
+def cancel_order(number: str, *, reason: str, source: str) -> bool:
+    """Cancel the unpaid order ``number``; True when it is done, False when Rehive could not yet
+    confirm that nothing was paid. Reconcile finishes it then.
+
+    Raises ``NotCancellable``; ``RehiveError`` when Rehive cannot be asked (the wish is kept).
+    """
+    with locked(number) as held:
+        payment = held.payment
+        if payment.is_settled:
+            raise NotCancellable(f"The payment of order {number} has ended already.")
+        _refuse_while_money_comes(held)
+        payment.cancel_reason = reason
+        payable = [Invoice.State.OPENING, Invoice.State.OPEN]
+        payment.invoices.filter(state__in=payable).update(close_due=True)
+        finish_cancellation(held, source)
+        payment.save()
+    return finish(number, source)
+
+
+def finish(number: str, source: str) -> bool:
+    """Close what is to be closed of order ``number``; True when its payment has ended."""
+    for invoice in Invoice.objects.filter(
+        payment__order_number=number, close_due=True
+    ).select_related("payment"):
+        if invoice.remote_id is None:
+            find_lost(invoice, source, LOOK_SECONDS)
+        else:
+            close_at_rehive(invoice, source)
+    with locked(number) as held:
+        finish_cancellation(held, source)
+        _forget_wish_while_money_comes(held)
+        held.payment.save()
+        return held.payment.is_settled
+
+
+def _money_comes(held: Locked) -> bool:
+    return any(
+        invoice.remote_status == Status.RECEIVED or invoice.received > 0
+        for invoice in held.payment.invoices.filter(state=Invoice.State.OPEN)
+    )
+
+
+def _refuse_while_money_comes(held: Locked) -> None:
+    if _money_comes(held):
+        raise NotCancellable(f"Money for order {held.payment.order_number} is on its way.")
+
+
+def _forget_wish_while_money_comes(held: Locked) -> None:
+    """A payment that was on its way when the cancellation was asked for wins over it."""
+    if not held.payment.is_settled and held.payment.cancel_reason and _money_comes(held):
+        held.payment.cancel_reason = ""
+        held.payment.invoices.filter(state=Invoice.State.OPEN).update(close_due=False)

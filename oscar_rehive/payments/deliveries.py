@@ -1,0 +1,113 @@
+"""The inbox of webhook calls: stored first, worked on after, never dropped (P7)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from oscar_rehive import conf
+from oscar_rehive.models import Delivery, Entry, Invoice, RefusedDeliveries
+from oscar_rehive.payments.cleaning import storable, storable_text
+from oscar_rehive.payments.gateway import client_for
+from oscar_rehive.payments.mails import send_confirmation_if_due
+from oscar_rehive.payments.opening import NotOpened, adopt, matching
+from oscar_rehive.payments.settling import business_of, refresh
+from oscar_rehive.rehive import webhooks
+from oscar_rehive.rehive.client import Timeouts
+from oscar_rehive.rehive.exceptions import NotFound, RehiveError
+
+MAX_KEPT_CHARACTERS = 65_536
+MAX_TRIES = 50
+QUICK = Timeouts(connect=1.0, read=2.0)
+"""Seconds, where the sender of a webhook may be waiting: it hangs up after 5."""
+
+
+def store(body: bytes, *, fault: str = "") -> Delivery:
+    """Store an authenticated delivery as it came, less what could be a secret.
+
+    A delivery with a ``fault``, or whose body cannot be understood, is kept as unusable with the
+    reason.
+    """
+    delivery = Delivery(body=storable_text(body.decode("utf-8", "replace"))[:MAX_KEPT_CHARACTERS])
+    try:
+        if fault:
+            raise webhooks.UnusableDelivery(fault)
+        payload = webhooks.load(body)
+        delivery.body = _redacted(payload)
+        hint = webhooks.read(payload)
+    except webhooks.UnusableDelivery as unusable:
+        delivery.state = Delivery.State.UNUSABLE
+        delivery.reason = storable_text(str(unusable))
+    else:
+        delivery.remote_id = hint.invoice_id
+        delivery.reference = storable_text(hint.reference)[:255]
+        delivery.event_id = storable_text(hint.event_id)[:128]
+    delivery.save()
+    return delivery
+
+
+def count_refused() -> None:
+    """Count a webhook call without the right secret; nothing else is kept of it."""
+    now = timezone.now()
+    today = RefusedDeliveries.objects.filter(day=now.date())
+    if not today.update(count=F("count") + 1, last_at=now):
+        try:
+            with transaction.atomic():
+                RefusedDeliveries.objects.create(day=now.date(), count=1, last_at=now)
+        except IntegrityError:
+            today.update(count=F("count") + 1, last_at=now)
+
+
+def work_on(delivery: Delivery) -> None:
+    """Verify and settle what ``delivery`` hints at. What cannot be done now stays new, with the
+    reason, and reconcile tries it again."""
+    try:
+        number = _settle_hint(delivery)
+    except (RehiveError, conf.ImproperlyConfigured) as error:
+        final = isinstance(error, NotFound) or delivery.tries + 1 >= MAX_TRIES
+        _finish(delivery, Delivery.State.UNUSABLE if final else Delivery.State.NEW, str(error))
+        return
+    if number is None:
+        _finish(delivery, Delivery.State.UNUSABLE, "This shop has no such invoice.")
+        return
+    _finish(delivery, Delivery.State.DONE, "")
+    send_confirmation_if_due(number)
+
+
+def _settle_hint(delivery: Delivery) -> str | None:
+    """The number of the order that was settled, or None when the invoice is not one of ours."""
+    invoices = Invoice.objects.select_related("payment")
+    invoice = invoices.filter(remote_id=delivery.remote_id).first()
+    if invoice is not None:
+        refresh(invoice, Entry.Source.WEBHOOK, timeouts=QUICK)
+        return invoice.order_number
+    # News of an invoice whose making was never answered: the delivery tells the id we lack.
+    lost = invoices.filter(
+        payment__order_number=delivery.reference, remote_id=None, may_exist=True
+    )
+    for invoice in lost:
+        remote = client_for(business_of(invoice)).invoice(delivery.remote_id, timeouts=QUICK)
+        if matching(remote) == invoice.key.hex:
+            try:
+                adopt(invoice, remote, Entry.Source.WEBHOOK)
+            except NotOpened:
+                pass  # attention has been raised
+            return invoice.order_number
+    return None
+
+
+def _finish(delivery: Delivery, state: Delivery.State, reason: str) -> None:
+    delivery.state = state
+    delivery.reason = storable_text(reason)
+    delivery.tries += 1
+    delivery.done_at = None if state is Delivery.State.NEW else timezone.now()
+    delivery.save(update_fields=["state", "reason", "tries", "done_at"])
+
+
+def _redacted(payload: Any) -> str:
+    return json.dumps(storable(payload), ensure_ascii=False)[:MAX_KEPT_CHARACTERS]
+

@@ -1,0 +1,77 @@
+"""The way to Rehive: one shared client per business, and never under a lock (promise P8)."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+
+from django.core.cache import cache
+from django.db import connection
+
+from oscar_rehive import conf
+from oscar_rehive.rehive.client import Client, Timeouts
+from oscar_rehive.rehive.exceptions import Unintelligible
+
+CURRENCY_SECONDS = 3600
+
+
+class BusinessNotUsable(Exception):
+    """The business at Rehive cannot take payments in the wanted currency; the message says why."""
+
+
+def client_for(business: conf.BusinessConfig) -> Client:
+    """The client of ``business``. Raises ``RuntimeError`` inside a transaction: a slow Rehive must
+    never hold a row lock, and an invoice must not outlive an order that is rolled back."""
+    if _in_transaction():
+        raise RuntimeError(
+            "Rehive must not be called inside a database transaction (promise P8). If this is a"
+            " view of your own, mark it with django.db.transaction.non_atomic_requests."
+        )
+    return _client(business)
+
+
+@lru_cache(maxsize=64)
+def _client(business: conf.BusinessConfig) -> Client:
+    return Client(
+        api_url=business.api_url,
+        payment_requests_url=business.payment_requests_url,
+        token=business.token,
+        business_id=business.business_id,
+    )
+
+
+# Two processes must not talk through one inherited connection.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_client.cache_clear)
+
+
+def _in_transaction() -> bool:
+    blocks = getattr(connection, "atomic_blocks", ())
+    only_a_test_case = bool(blocks) and all(
+        getattr(block, "_from_testcase", False) for block in blocks
+    )
+    return connection.in_atomic_block and not only_a_test_case
+
+
+def divisibility_of(business: conf.BusinessConfig, *, timeouts: Timeouts = Timeouts()) -> int:
+    """Decimals of the smallest unit of the currency that ``business`` invoices in.
+
+    Asked of Rehive and remembered for an hour; every created invoice is checked against it, so a
+    remembered value that has become wrong costs an attempt, never money. Raises
+    ``BusinessNotUsable`` when the business's currency is not the one it is configured for.
+    """
+    key = f"oscar_rehive:currency:{business.api_url}:{business.business_id}"
+    known = cache.get(key)
+    if known is None:
+        remote = client_for(business).business(timeouts=timeouts)
+        if remote.currency.divisibility is None:
+            raise Unintelligible("Rehive does not tell the divisibility of the business's currency.")
+        known = (remote.currency.code, remote.currency.divisibility)
+        cache.set(key, known, CURRENCY_SECONDS)
+    code, divisibility = known
+    if code != business.currency:
+        raise BusinessNotUsable(
+            f"The Rehive business invoices in {code}, but the shop uses it for {business.currency}."
+            " Correct BUSINESS_ID, or name the business under its own currency in BUSINESSES."
+        )
+    return int(divisibility)

@@ -1,0 +1,48 @@
+"""Writing what happened, and what a person must look at. Always under the order's lock."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment
+
+
+def write_entry(
+    payment: OrderPayment,
+    source: str,
+    reason: str,
+    *,
+    invoice: Invoice | None = None,
+    from_status: str = "",
+    to_status: str = "",
+    amount: Decimal | None = None,
+) -> None:
+    """Add a line to the payment's history. ``amount`` is what the ledger gained, if it did."""
+    Entry.objects.create(
+        payment=payment,
+        invoice=invoice,
+        source=source,
+        from_status=from_status,
+        to_status=to_status,
+        amount=amount,
+        reason=reason,
+    )
+
+
+def raise_attention(
+    payment: OrderPayment,
+    kind: Attention.Kind,
+    reason: str,
+    *,
+    invoice: Invoice | None = None,
+    subject: str = "",
+    ways_out: str = "",
+) -> None:
+    """Put a fact before a person, once: the same kind and subject is not raised again, not even
+    after somebody resolved it, for reconcile sees the same fact every time it runs."""
+    Attention.objects.get_or_create(
+        payment=payment,
+        kind=kind,
+        subject=(subject or (str(invoice.attempt) if invoice else ""))[:128],
+        defaults={"invoice": invoice, "reason": reason, "ways_out": ways_out},
+    )

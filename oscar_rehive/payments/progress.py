@@ -1,0 +1,111 @@
+"""Where the payment of an order stands, for the pages that tell the shopper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+
+from django.utils import timezone
+
+from oscar_rehive.models import Invoice, OrderPayment
+from oscar_rehive.rehive.money import floor_to_places, from_units
+from oscar_rehive.rehive.statuses import Status
+from oscar_rehive.shop import Order, Standing, get_shop
+
+
+class Stage(str, Enum):
+    """What the shopper is told. The value is the word of the status address's JSON."""
+
+    PAID = "paid"
+    CONFIRMING = "confirming"
+    OPENING = "opening"
+    OPEN = "open"
+    PART_PAID = "part_paid"
+    CLOSED = "closed"
+    ENDING = "ending"
+    CANCELLED = "cancelled"
+    WITH_THE_SHOP = "with_the_shop"
+
+
+FINAL = frozenset({Stage.PAID, Stage.CANCELLED, Stage.WITH_THE_SHOP})
+WAITING = frozenset({Stage.CONFIRMING, Stage.OPENING, Stage.ENDING})
+
+
+@dataclass(frozen=True)
+class Progress:
+    """An order, its newest attempt and the stage both are at; ``missing`` is in the order's
+    currency, and meant for ``PART_PAID``."""
+
+    order: Order
+    payment: OrderPayment
+    invoice: Invoice | None
+    stage: Stage
+    missing: Decimal
+
+    @property
+    def is_final(self) -> bool:
+        """Whether waiting longer will not change anything."""
+        return self.stage in FINAL
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the page should look again by itself."""
+        return self.stage in WAITING
+
+    @property
+    def is_payable(self) -> bool:
+        """Whether the shopper can (still, or again) go and pay."""
+        payable = self.stage in (Stage.OPEN, Stage.PART_PAID, Stage.CLOSED) or self._is_processing
+        return payable and self.payment.window_ends_at > timezone.now()
+
+    @property
+    def is_cancellable(self) -> bool:
+        """Whether the shopper may cancel the order: nothing was paid and nothing is on its way."""
+        return self.stage in (Stage.OPEN, Stage.CLOSED, Stage.OPENING) or self._is_processing
+
+    @property
+    def _is_processing(self) -> bool:
+        """A way of paying is chosen, and nothing more is known: the shopper may have paid just now,
+        or have come back to choose differently."""
+        chosen = self.invoice is not None and self.invoice.remote_status == Status.PROCESSING
+        return chosen and self.stage is Stage.CONFIRMING
+
+
+def progress_of(number: str) -> Progress | None:
+    """How far order ``number`` is, from the database alone; None where it is not ours or gone."""
+    payment = OrderPayment.objects.filter(order_number=number).first()
+    order = get_shop().find(number) if payment else None
+    if payment is None or order is None:
+        return None
+    invoice = _telling_invoice(payment)
+    received = from_units(invoice.received, invoice.divisibility) if invoice else Decimal(0)
+    missing = max(order.total - floor_to_places(received, 2), Decimal(0))
+    return Progress(order, payment, invoice, _stage(order, payment, invoice), missing)
+
+
+def _telling_invoice(payment: OrderPayment) -> Invoice | None:
+    """The attempt that matters to the shopper: a paid one before all others, then the newest."""
+    newest = payment.invoices.order_by("-attempt")
+    return newest.filter(state=Invoice.State.PAID).first() or newest.first()
+
+
+def _stage(order: Order, payment: OrderPayment, invoice: Invoice | None) -> Stage:
+    if payment.paid_at is not None:
+        return Stage.PAID
+    if invoice is not None and invoice.state == Invoice.State.PAID:
+        return Stage.WITH_THE_SHOP
+    if order.standing is Standing.CANCELLED:
+        return Stage.CANCELLED
+    if payment.closed_at is not None or order.paid_elsewhere or order.standing is Standing.MOVED_ON:
+        return Stage.WITH_THE_SHOP
+    if payment.cancel_reason:
+        return Stage.ENDING
+    if invoice is None or invoice.state == Invoice.State.CLOSED:
+        return Stage.CLOSED if invoice else Stage.OPEN
+    if invoice.state == Invoice.State.OPENING:
+        return Stage.OPENING
+    if invoice.remote_status == Status.UNDERPAID:
+        return Stage.PART_PAID
+    confirming = (Status.RECEIVED, Status.PROCESSING)
+    return Stage.CONFIRMING if invoice.remote_status in confirming else Stage.OPEN

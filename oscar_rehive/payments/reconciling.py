@@ -1,0 +1,244 @@
+"""Reconciling: makes right, without any webhook, whatever is open, due or undecided.
+
+Every step takes the next thing by itself: one order that cannot be settled does not keep the others
+waiting, and a run that is killed is continued by the next.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from oscar_rehive import conf
+from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment
+from oscar_rehive.payments.cancelling import NotCancellable, cancel_order, finish
+from oscar_rehive.payments.deliveries import work_on
+from oscar_rehive.payments.gateway import client_for
+from oscar_rehive.payments.history import raise_attention
+from oscar_rehive.payments.locking import locked
+from oscar_rehive.payments.mails import send_confirmation_if_due
+from oscar_rehive.payments.opening import NotOpened, adopt, give_up, matching
+from oscar_rehive.payments.settling import refresh, set_paid_status
+from oscar_rehive.rehive.exceptions import RehiveError
+from oscar_rehive.rehive.statuses import Status
+
+logger = logging.getLogger(__name__)
+
+STRAYS_FOR = timedelta(hours=48)
+"""How long an attempt that Rehive did not know is still looked for: a create that was abandoned can
+land after its retry."""
+
+SOURCE = Entry.Source.RECONCILE
+
+
+@dataclass
+class Summary:
+    """What a run did. ``failures`` are things that another run must do again, as texts."""
+
+    asked: int = 0
+    paid: int = 0
+    cancelled: int = 0
+    mailed: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.asked} looked at, {self.paid} paid, {self.cancelled} cancelled,"
+            f" {self.mailed} mails sent, {len(self.failures)} failed"
+        )
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing to put right: what it is about, and the way to do it."""
+
+    name: str
+    do: Callable[[Summary], None]
+
+
+def run(task: Task, summary: Summary) -> None:
+    """Do ``task``; what goes wrong is noted in ``summary`` and left for the next run."""
+    try:
+        task.do(summary)
+    except (RehiveError, NotOpened, conf.ImproperlyConfigured) as error:
+        summary.failures.append(f"{task.name}: {error}")
+    except Exception as error:
+        # Nobody knows what a shop's own code raises; the orders behind this one must not wait (P7).
+        logger.exception("%s failed", task.name)
+        summary.failures.append(f"{task.name}: {error}")
+
+
+def reconcile() -> Summary:
+    """Do everything that there is to do."""
+    summary = Summary()
+    for stage in STAGES:
+        for task in stage():
+            run(task, summary)
+    return summary
+
+
+def _lost() -> Iterator[Task]:
+    """Attempts whose answer never came: one look through each business's invoices for all."""
+    for business in conf.current().businesses.values():
+        lost = _lost_of(business)
+        if lost.exists():
+            yield Task(
+                f"looking for unanswered invoices in {business.currency}",
+                lambda summary, business=business: _find_all(business),  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+            )
+
+
+def _lost_of(business: conf.BusinessConfig) -> QuerySet[Invoice]:
+    now = timezone.now()
+    return Invoice.objects.filter(
+        Q(lease_ends_at=None) | Q(lease_ends_at__lte=now),
+        business_id=business.business_id,
+        remote_id=None,
+        may_exist=True,
+        created_at__gt=now - STRAYS_FOR,
+    ).select_related("payment")
+
+
+def _find_all(business: conf.BusinessConfig) -> None:
+    lost = {invoice.key.hex: invoice for invoice in _lost_of(business)}
+    for remote in client_for(business).invoices():
+        invoice = lost.pop(matching(remote), None)
+        if invoice is not None:
+            adopt(invoice, remote, SOURCE)
+    for invoice in lost.values():
+        give_up(invoice, SOURCE)
+
+
+def _deliveries() -> Iterator[Task]:
+    for delivery in Delivery.objects.filter(state=Delivery.State.NEW).order_by("pk"):
+        yield Task(f"delivery {delivery.pk}", _work_on(delivery))
+
+
+def _work_on(delivery: Delivery) -> Callable[[Summary], None]:
+    def do(summary: Summary) -> None:
+        work_on(delivery)
+        if delivery.state == Delivery.State.NEW:
+            summary.failures.append(f"delivery {delivery.pk}: {delivery.reason}")
+
+    return do
+
+
+def _open() -> Iterator[Task]:
+    open_now = Invoice.objects.filter(state=Invoice.State.OPEN).select_related("payment")
+    for invoice in open_now.order_by("asked_at"):
+        yield Task(f"invoice {invoice}", _ask(invoice))
+
+
+def _ask(invoice: Invoice) -> Callable[[Summary], None]:
+    def do(summary: Summary) -> None:
+        refresh(invoice, SOURCE)
+        summary.asked += 1
+        invoice.payment.refresh_from_db()
+        summary.paid += invoice.state == Invoice.State.PAID
+
+    return do
+
+
+def _overdue() -> Iterator[Task]:
+    """Orders whose payment window is over. Rehive has just been asked about their invoices, and
+    ``cancel_order`` asks again before it closes one: never cancel blind (peer bug 9)."""
+    now = timezone.now()
+    for payment in OrderPayment.objects.filter(
+        window_ends_at__lte=now, paid_at=None, closed_at=None, cancel_reason=""
+    ).order_by("pk"):
+        yield Task(f"order {payment.order_number}", _expire(payment.order_number))
+
+
+def _expire(number: str) -> Callable[[Summary], None]:
+    def do(summary: Summary) -> None:
+        payment = OrderPayment.objects.get(order_number=number)
+        if payment.is_settled:
+            return
+        try:
+            summary.cancelled += cancel_order(
+                number, reason="It was not paid in time.", source=SOURCE
+            )
+        except NotCancellable:
+            _note_part_paid(number)
+
+    return do
+
+
+def _note_part_paid(number: str) -> None:
+    with locked(number) as held:
+        for invoice in held.payment.invoices.filter(remote_status=Status.UNDERPAID):
+            raise_attention(
+                held.payment,
+                Attention.Kind.PART_PAID,
+                f"The time to pay is over, and {invoice.recorded} of {invoice.total}"
+                f" {invoice.currency} were paid.",
+                invoice=invoice,
+                ways_out="Wait for the rest, or cancel the order and refund what was paid.",
+            )
+
+
+def _closings() -> Iterator[Task]:
+    numbers = set(
+        OrderPayment.objects.filter(paid_at=None, closed_at=None)
+        .exclude(cancel_reason="")
+        .values_list("order_number", flat=True)
+    ) | set(
+        Invoice.objects.filter(close_due=True).values_list("payment__order_number", flat=True)
+    )
+    for number in sorted(numbers):
+        yield Task(f"closing invoices of order {number}", _finish(number))
+
+
+def _finish(number: str) -> Callable[[Summary], None]:
+    def do(summary: Summary) -> None:
+        before = OrderPayment.objects.get(order_number=number)
+        if finish(number, SOURCE) and before.closed_at is None and before.paid_at is None:
+            summary.cancelled += 1
+
+    return do
+
+
+def _statuses() -> Iterator[Task]:
+    for payment in OrderPayment.objects.filter(status_due=True).order_by("pk"):
+        yield Task(f"status of order {payment.order_number}", _set_status(payment.order_number))
+
+
+def _set_status(number: str) -> Callable[[Summary], None]:
+    def do(summary: Summary) -> None:
+        with locked(number) as held:
+            invoice = held.payment.invoices.filter(state=Invoice.State.PAID).first()
+            if held.payment.status_due and invoice is not None:
+                set_paid_status(held, invoice, SOURCE)
+                held.payment.save()
+
+    return do
+
+
+def _mails() -> Iterator[Task]:
+    for payment in OrderPayment.objects.filter(mail_due_at__isnull=False, mail_sent_at=None):
+        yield Task(f"confirmation of order {payment.order_number}", _mail(payment.order_number))
+
+
+def _mail(number: str) -> Callable[[Summary], None]:
+    def do(summary: Summary) -> None:
+        summary.mailed += send_confirmation_if_due(number)
+
+    return do
+
+
+# In this order, and each asked for its tasks only when the one before is through: what a stage
+# settles, the next ones finish.
+STAGES: tuple[Callable[[], Iterator[Task]], ...] = (
+    _lost,
+    _deliveries,
+    _open,
+    _overdue,
+    _closings,
+    _statuses,
+    _mails,
+)

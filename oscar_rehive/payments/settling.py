@@ -1,0 +1,411 @@
+"""Settling: bringing one order and its invoices in line with a verified remote.
+
+The only code that changes an order because of money. It runs under the order's lock, decides from
+what it reads there, and can be repeated at will: what was settled once is not settled again.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from django.utils import timezone
+
+from oscar_rehive import conf
+from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment
+from oscar_rehive.payments.cleaning import storable, storable_text
+from oscar_rehive.payments.gateway import client_for
+from oscar_rehive.payments.history import raise_attention, write_entry
+from oscar_rehive.payments.locking import Locked, locked
+from oscar_rehive.payments.meanings import MEANINGS, received_units
+from oscar_rehive.rehive.client import Timeouts
+from oscar_rehive.rehive.exceptions import NotFound
+from oscar_rehive.rehive.money import floor_to_places, from_units
+from oscar_rehive.rehive.statuses import CLOSED, Status
+from oscar_rehive.rehive.wire import RemoteInvoice
+from oscar_rehive.shop import Standing, StatusRefused, get_shop
+
+_ROUNDS = 3
+
+REFUND = "Refund the money to the payer."
+DECIDE_BY_HAND = "Decide what the order is worth to you and change its status by hand."
+
+
+def business_of(invoice: Invoice) -> conf.BusinessConfig:
+    """The business that made ``invoice``, with the credentials that the settings give it today.
+
+    Raises ``conf.ImproperlyConfigured`` when the settings no longer name that business.
+    """
+    for business in conf.current().businesses.values():
+        if business.business_id == invoice.business_id:
+            return business
+    raise conf.ImproperlyConfigured(
+        f"Invoice {invoice} was made by the business {invoice.business_id}, which {conf.SETTING} no"
+        " longer names. Put it back until all its invoices are settled."
+    )
+
+
+def refresh(invoice: Invoice, source: str, *, timeouts: Timeouts = Timeouts()) -> None:
+    """Ask Rehive about ``invoice`` and settle what it says; ``invoice`` is read anew after.
+
+    Raises ``RehiveError`` when Rehive cannot be asked; nothing has changed then.
+    """
+    client = client_for(business_of(invoice))
+    for _ in range(_ROUNDS):
+        invoice.refresh_from_db()
+        if invoice.remote_id is None:
+            return
+        try:
+            remote = client.invoice(invoice.remote_id, timeouts=timeouts)
+        except NotFound:
+            _note_vanished(invoice, source)
+            raise
+        settled = settle(invoice, remote, source=source)
+        invoice.refresh_from_db()
+        if settled:
+            return
+
+
+def settle(invoice: Invoice, remote: RemoteInvoice, *, source: str) -> bool:
+    """Settle ``remote``, which Rehive told after ``invoice`` was last read from the database.
+
+    Returns False when somebody else settled meanwhile and nothing tells which of the two answers
+    is newer: ask again then. News that is older than what was settled is dropped (P6).
+    """
+    with locked(invoice.order_number) as held:
+        current = held.payment.invoices.get(pk=invoice.pk)
+        if _is_older(remote, current):
+            return True
+        if current.version != invoice.version and not _is_newer(remote, current):
+            return False
+        current.version += 1
+        current.asked_at = timezone.now()
+        _apply(held, current, remote, source)
+        current.save()
+        held.payment.save()
+    return True
+
+
+def disagreement(invoice: Invoice, remote: RemoteInvoice) -> str:
+    """In what ``remote`` is not the invoice that was asked for, or nothing (P1)."""
+    if invoice.remote_id not in (None, remote.id):
+        return f"its id is {remote.id} instead of {invoice.remote_id}"
+    if remote.reference not in ("", invoice.order_number):
+        return f"its reference is {remote.reference!r} instead of {invoice.order_number!r}"
+    if remote.currency.code != invoice.currency:
+        return f"its currency is {remote.currency.code} instead of {invoice.currency}"
+    if remote.currency.divisibility not in (None, invoice.divisibility):
+        return (
+            f"its currency has {remote.currency.divisibility} decimals instead of"
+            f" {invoice.divisibility}"
+        )
+    if remote.amount != invoice.amount:
+        return f"its amount is {remote.amount} smallest units instead of {invoice.amount}"
+    return ""
+
+
+def finish_cancellation(held: Locked, source: str) -> None:
+    """Cancel the order that ``held.payment.cancel_reason`` asks for, once nothing is payable.
+
+    Under the lock; saves nothing but through the shop: the caller saves the payment.
+    """
+    payment, order = held.payment, held.order
+    payable = payment.invoices.filter(state__in=[Invoice.State.OPENING, Invoice.State.OPEN])
+    if not payment.cancel_reason or payment.is_settled or payable.exists():
+        return
+    if order is not None and order.standing is Standing.PENDING and not order.paid_elsewhere:
+        try:
+            get_shop().set_cancelled(order.number, reason=payment.cancel_reason)
+        except StatusRefused as error:
+            raise_attention(
+                payment,
+                Attention.Kind.REFUSED_STATUS,
+                f"The unpaid order could not be cancelled ({payment.cancel_reason}): {error}",
+                subject="cancelled",
+                ways_out="Allow the status in OSCAR_ORDER_STATUS_PIPELINE; reconcile then cancels.",
+            )
+            return
+        get_shop().release(order.number)
+        write_entry(payment, source, f"The order was cancelled: {payment.cancel_reason}")
+    elif order is not None and order.standing is Standing.CANCELLED:
+        get_shop().release(order.number)
+        write_entry(payment, source, "The order had been cancelled by staff; its stock was released.")
+    else:
+        # Paid another way, shipped, or deleted: what staff decided stands (P10, peer bug 1).
+        write_entry(payment, source, "The order was left as it is: it is no longer waiting for Rehive.")
+    payment.closed_at = timezone.now()
+
+
+def _is_older(remote: RemoteInvoice, invoice: Invoice) -> bool:
+    known = invoice.remote_updated
+    return known is not None and remote.updated is not None and remote.updated < known
+
+
+def _is_newer(remote: RemoteInvoice, invoice: Invoice) -> bool:
+    known = invoice.remote_updated
+    return known is not None and remote.updated is not None and remote.updated > known
+
+
+def _apply(held: Locked, invoice: Invoice, remote: RemoteInvoice, source: str) -> None:
+    payment = held.payment
+    status = Status.known(remote.status)
+    before, now = invoice.remote_status, storable_text(remote.status)[:64]
+    fault = disagreement(invoice, remote)
+    if fault:
+        raise_attention(
+            payment,
+            Attention.Kind.MISMATCH,
+            f"What Rehive says of invoice {invoice} ({now}) cannot be used: {fault}.",
+            invoice=invoice,
+            subject=f"{invoice.attempt} {now}: {fault}",
+            ways_out="Compare the invoice in Rehive's app with the order.",
+        )
+        if remote.id == invoice.remote_id and status in CLOSED:
+            invoice.state, invoice.close_due = Invoice.State.CLOSED, False
+            finish_cancellation(held, source)
+        return
+    invoice.remote_status = now
+    invoice.remote_updated = remote.updated or invoice.remote_updated
+    invoice.quotes = storable([quote.raw for quote in remote.quotes])
+    if status is None:
+        raise_attention(
+            payment,
+            Attention.Kind.UNKNOWN_STATUS,
+            f"Rehive gives invoice {invoice} the status {now!r}, which it does not document.",
+            invoice=invoice,
+            subject=f"{invoice.attempt}: {now}",
+            ways_out="Look at the invoice in Rehive's app. The order was left as it is.",
+        )
+        _note_change(payment, invoice, before, source)
+        return
+    was_paid = invoice.state == Invoice.State.PAID
+    gained = _record_money(held, invoice, received_units(remote, status))
+    _note_change(payment, invoice, before, source, gained)
+    if was_paid:
+        _stay_paid(held, invoice, status)
+        return
+    invoice.state = MEANINGS[status].attempt
+    if invoice.state == Invoice.State.OPEN:
+        _forbid_second_open(payment, invoice)
+    else:
+        invoice.close_due = False
+    if status is Status.UNDERPAID and _within_tolerance(invoice):
+        _accept_difference(payment, invoice)
+    # Saved here already: what follows asks the database about all the order's invoices.
+    invoice.save()
+    if invoice.state == Invoice.State.PAID:
+        _pay_order(held, invoice, status, source)
+    elif invoice.state == Invoice.State.CLOSED:
+        _note_money_of_closed(payment, invoice)
+        finish_cancellation(held, source)
+
+
+def _note_change(
+    payment: OrderPayment,
+    invoice: Invoice,
+    before: str,
+    source: str,
+    gained: Decimal | None = None,
+) -> None:
+    if before != invoice.remote_status or gained:
+        write_entry(
+            payment,
+            source,
+            "Rehive told the invoice's status.",
+            invoice=invoice,
+            from_status=before,
+            to_status=invoice.remote_status,
+            amount=gained,
+        )
+
+
+def _record_money(held: Locked, invoice: Invoice, received: int) -> Decimal | None:
+    """Bring the ledger up to ``received``: the difference to what stands there, once (P2)."""
+    if received <= invoice.received:
+        return None
+    invoice.received = received
+    if held.order is None:
+        return None
+    shop = get_shop()
+    total = floor_to_places(from_units(received, invoice.divisibility), shop.ledger_places)
+    gained = total - invoice.recorded
+    if gained <= 0:
+        return None
+    shop.record_payment(
+        held.order.number,
+        amount=gained,
+        currency=invoice.currency,
+        invoice_id=invoice.remote_id or "",
+        reference=f"{invoice.remote_id}:{invoice.version}",
+    )
+    invoice.recorded = total
+    return gained
+
+
+def _within_tolerance(invoice: Invoice) -> bool:
+    config = conf.current()
+    missing = invoice.total - floor_to_places(from_units(invoice.received, invoice.divisibility), 2)
+    allowed = max(config.tolerance_amount, invoice.total * config.tolerance_percent / 100)
+    return 0 < missing <= allowed
+
+
+def _accept_difference(payment: OrderPayment, invoice: Invoice) -> None:
+    invoice.state = Invoice.State.PAID
+    # The payer could still pay the rest of an order that is done (P5).
+    invoice.close_due = True
+    raise_attention(
+        payment,
+        Attention.Kind.DIFFERENCE,
+        f"{invoice.recorded} of {invoice.total} {invoice.currency} were paid; the difference is"
+        " within the shop's tolerance.",
+        invoice=invoice,
+        ways_out="Nothing needs to be done.",
+    )
+
+
+def _stay_paid(held: Locked, invoice: Invoice, status: Status) -> None:
+    """A paid attempt stays paid; what looks like a step back is shown to a person."""
+    attempt = MEANINGS[status].attempt
+    if invoice.close_due and attempt is not Invoice.State.PAID:
+        # Accepted within the tolerance: still "underpaid" until our own cancellation is through.
+        invoice.close_due = attempt is Invoice.State.OPEN
+    elif attempt is not Invoice.State.PAID:
+        raise_attention(
+            held.payment,
+            Attention.Kind.BACKWARD,
+            f"Invoice {invoice} was paid, and now Rehive says {status.value}. The order was left"
+            " as it is.",
+            invoice=invoice,
+            subject=f"{invoice.attempt}: {status.value}",
+            ways_out="Check in Rehive's app whether the money is there.",
+        )
+    else:
+        invoice.close_due = False
+        _note_excess(held.payment, invoice)
+
+
+def _pay_order(held: Locked, invoice: Invoice, status: Status, source: str) -> None:
+    payment, order = held.payment, held.order
+    obstacle = _obstacle(held, invoice, status)
+    _note_excess(payment, invoice)
+    if obstacle is not None:
+        kind, reason, ways_out = obstacle
+        raise_attention(payment, kind, reason, invoice=invoice, ways_out=ways_out)
+        return
+    assert order is not None  # _obstacle() has it for a missing order
+    payment.paid_at = payment.mail_due_at = timezone.now()
+    payment.cancel_reason = ""
+    payment.status_due = True
+    set_paid_status(held, invoice, source)
+    # An order that is paid must not have another invoice that can be paid (P5).
+    others = payment.invoices.exclude(pk=invoice.pk)
+    others.filter(state__in=[Invoice.State.OPENING, Invoice.State.OPEN]).update(close_due=True)
+
+
+def set_paid_status(held: Locked, invoice: Invoice, source: str) -> None:
+    """Give the order its paid status if that is still to be done and still the machine's to do.
+
+    Repeated by reconcile when the shop's pipeline refused; the caller saves the payment.
+    """
+    payment, order = held.payment, held.order
+    if order is None or order.standing is not Standing.PENDING:
+        payment.status_due = False
+        return
+    try:
+        get_shop().set_paid(
+            order.number, amount=invoice.recorded, reference=invoice.remote_id or ""
+        )
+    except StatusRefused as error:
+        raise_attention(
+            payment,
+            Attention.Kind.REFUSED_STATUS,
+            f"The order is paid, but the shop refused the paid status: {error}",
+            subject="paid",
+            ways_out="Allow the status in OSCAR_ORDER_STATUS_PIPELINE; reconcile then sets it."
+            " Or change the order by hand.",
+        )
+        return
+    payment.status_due = False
+    write_entry(payment, source, "The order is paid.", invoice=invoice)
+
+
+def _obstacle(
+    held: Locked, invoice: Invoice, status: Status
+) -> tuple[Attention.Kind, str, str] | None:
+    """Why money that came must not make the order paid: (kind, reason, ways out), or None."""
+    payment, order = held.payment, held.order
+    money = f"{invoice.recorded} {invoice.currency} came through invoice {invoice}"
+    if order is None:
+        units = from_units(invoice.received, invoice.divisibility)
+        return (
+            Attention.Kind.NO_ORDER,
+            f"{units} {invoice.currency} came through invoice {invoice}, but the order was deleted.",
+            REFUND,
+        )
+    if order.standing is Standing.CANCELLED or (payment.closed_at and not order.paid_elsewhere):
+        return Attention.Kind.AFTER_CANCEL, f"{money}, but the order was cancelled.", REFUND
+    if payment.paid_at is not None or order.paid_elsewhere:
+        return Attention.Kind.DUPLICATE, f"{money}, but the order had been paid already.", REFUND
+    if status is Status.LATE and not conf.current().accept_late:
+        return (
+            Attention.Kind.LATE,
+            f"{money} after it was due.",
+            f"Accept it: change the order's status by hand. Or: {REFUND}",
+        )
+    if (order.total, order.currency) != (invoice.total, invoice.currency):
+        return (
+            Attention.Kind.MISMATCH,
+            f"{money}, but the order now costs {order.total} {order.currency}.",
+            f"{DECIDE_BY_HAND} Or: {REFUND}",
+        )
+    if order.standing is Standing.MOVED_ON:
+        return (
+            Attention.Kind.MOVED_ON,
+            f"{money}, and the order already had the status {order.status!r}.",
+            "Nothing, if the order is on its way as it should be.",
+        )
+    return None
+
+
+def _note_excess(payment: OrderPayment, invoice: Invoice) -> None:
+    if invoice.received > invoice.amount:
+        excess = from_units(invoice.received - invoice.amount, invoice.divisibility)
+        raise_attention(
+            payment,
+            Attention.Kind.EXCESS,
+            f"{excess} {invoice.currency} more than due came through invoice {invoice}.",
+            invoice=invoice,
+            ways_out="Refund the excess to the payer.",
+        )
+
+
+def _note_money_of_closed(payment: OrderPayment, invoice: Invoice) -> None:
+    if invoice.received > 0:
+        raise_attention(
+            payment,
+            Attention.Kind.PART_PAID,
+            f"Invoice {invoice} ended as {invoice.remote_status}, but {invoice.recorded} of"
+            f" {invoice.total} {invoice.currency} had been paid.",
+            invoice=invoice,
+            ways_out=f"{DECIDE_BY_HAND} Or: {REFUND}",
+        )
+
+
+def _forbid_second_open(payment: OrderPayment, invoice: Invoice) -> None:
+    """An attempt that Rehive opens anew, or that belongs to an order that is done, must close."""
+    others = payment.invoices.exclude(pk=invoice.pk).filter(
+        state__in=[Invoice.State.OPENING, Invoice.State.OPEN], close_due=False
+    )
+    if payment.is_settled or others.exists():
+        invoice.close_due = True
+
+
+def _note_vanished(invoice: Invoice, source: str) -> None:
+    with locked(invoice.order_number) as held:
+        raise_attention(
+            held.payment,
+            Attention.Kind.MISMATCH,
+            f"Rehive no longer knows invoice {invoice} ({invoice.remote_id}).",
+            invoice=invoice,
+            subject=f"{invoice.attempt}: vanished",
+            ways_out="Check BUSINESS_ID and the token's business, then look in Rehive's app.",
+        )

@@ -1,0 +1,308 @@
+"""The two Rehive services that a shop talks to (rehive-api.md; rehive.openapi.yaml).
+
+Every call has time-outs, returns typed immutable objects or raises one of ``exceptions``, and never
+puts the token anywhere but into the ``Authorization`` header.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import requests
+from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError, NewConnectionError
+
+from oscar_rehive.rehive import wire
+from oscar_rehive.rehive.exceptions import (
+    NotFound,
+    Refused,
+    Throttled,
+    Unauthorised,
+    Unintelligible,
+    Unreachable,
+)
+from oscar_rehive.rehive.transport import CONNECT_SECONDS, READ_SECONDS, pooled_session, read_body
+
+PAGE_SIZE = 250
+MAX_PAGES = 400
+MAX_WAIT_SECONDS = 3600
+DEFAULT_WAIT_SECONDS = 10
+
+INVOICE_CHANGED = "service_payment_requests.request.update"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds to wait for a connection and for an answer. P11 allows 2 and 5 at the most; a
+    webhook that has 5 seconds in all takes less."""
+
+    connect: float = CONNECT_SECONDS
+    read: float = READ_SECONDS
+
+
+class _TokenAuth(AuthBase):
+    """Sets our token. As an auth object it also keeps a machine's ``.netrc`` from replacing the
+    header, which ``requests`` does to plain headers."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Token {self._token}"
+        return request
+
+
+class Client:
+    """Rehive for one business.
+
+    ``api_url`` and ``payment_requests_url`` are the services' base addresses (rehive-api.md,
+    "Services"). One instance may be shared by threads and keeps its connections.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        payment_requests_url: str,
+        token: str,
+        business_id: str,
+        session: requests.Session | None = None,
+    ) -> None:
+        self.business_id = business_id
+        self._business_url = (
+            f"{api_url.rstrip('/')}/manager/businesses/{quote(business_id, safe='')}/"
+        )
+        self._webhooks_url = f"{payment_requests_url.rstrip('/')}/user/webhooks/"
+        self._auth = _TokenAuth(token)
+        self._session = session or pooled_session()
+
+    def __repr__(self) -> str:
+        return f"<Client of business {self.business_id}>"
+
+    def business(self, *, timeouts: Timeouts = Timeouts()) -> wire.Business:
+        """The business and its currency."""
+        return self._one("GET", self._business_url, wire.read_business, timeouts=timeouts)
+
+    def create_invoice(
+        self, fields: Mapping[str, Any], *, idempotency_key: str
+    ) -> wire.RemoteInvoice:
+        """Create an invoice from the writable fields of rehive-api.md, "Invoices".
+
+        After an error with ``may_have_happened`` look for the invoice before creating again.
+        """
+        return self._one(
+            "POST",
+            f"{self._business_url}invoices/",
+            wire.read_invoice,
+            body=fields,
+            idempotency_key=idempotency_key,
+        )
+
+    def invoice(self, invoice_id: str, *, timeouts: Timeouts = Timeouts()) -> wire.RemoteInvoice:
+        """One invoice, as it is now."""
+        return self._one("GET", self._invoice_url(invoice_id), wire.read_invoice, timeouts=timeouts)
+
+    def invoices(self) -> Iterator[wire.RemoteInvoice]:
+        """All invoices of the business, page by page. Their order is not documented."""
+        return self._all(f"{self._business_url}invoices/", wire.read_invoice)
+
+    def update_invoice(
+        self, invoice_id: str, changes: Mapping[str, Any], *, idempotency_key: str
+    ) -> wire.RemoteInvoice:
+        """Change an invoice at its own address."""
+        return self._one(
+            "PATCH",
+            self._invoice_url(invoice_id),
+            wire.read_invoice,
+            body=changes,
+            idempotency_key=idempotency_key,
+        )
+
+    def transactions(self, invoice_id: str) -> Iterator[wire.Transaction]:
+        """The movements of money that belong to an invoice."""
+        return self._all(f"{self._invoice_url(invoice_id)}transactions/", wire.read_transaction)
+
+    def refunds(self, invoice_id: str) -> Iterator[wire.RemoteRefund]:
+        """The refunds of an invoice, whoever asked for them."""
+        return self._all(f"{self._invoice_url(invoice_id)}refunds/", wire.read_refund)
+
+    def create_refund(
+        self, invoice_id: str, *, amount: int, currency: str, reason: str, idempotency_key: str
+    ) -> wire.RemoteRefund:
+        """Ask for a refund of ``amount`` smallest units. The answer means "taken on", not "paid"."""
+        return self._one(
+            "POST",
+            f"{self._invoice_url(invoice_id)}refunds/",
+            wire.read_refund,
+            body={"amount": amount, "currency": currency, "type": "native", "reason": reason},
+            idempotency_key=idempotency_key,
+        )
+
+    def webhooks(self) -> Iterator[wire.Webhook]:
+        """The webhooks registered for the token's user."""
+        return self._all(self._webhooks_url, wire.read_webhook)
+
+    def create_webhook(self, *, url: str, secret: str) -> wire.Webhook:
+        """Have Rehive tell ``url`` of every change of an invoice."""
+        return self._one(
+            "POST",
+            self._webhooks_url,
+            wire.read_webhook,
+            body={"url": url, "secret": secret, "event": INVOICE_CHANGED},
+        )
+
+    def delete_webhook(self, webhook_id: str) -> None:
+        """End the deliveries of one webhook."""
+        self._send("DELETE", f"{self._webhooks_url}{quote(webhook_id, safe='')}/")
+
+    def _invoice_url(self, invoice_id: str) -> str:
+        if not wire.PLAUSIBLE_ID.fullmatch(invoice_id):
+            raise ValueError(f"{invoice_id!r} is not an invoice's id.")
+        return f"{self._business_url}invoices/{invoice_id}/"
+
+    def _one(self, method: str, url: str, read: Callable[[Any], T], **kwargs: Any) -> T:
+        return read(_unwrap(self._send(method, url, **kwargs)))
+
+    def _all(self, url: str, read: Callable[[Any], T]) -> Iterator[T]:
+        # Pages are counted here and Rehive's own "next" only tells whether there is one: following
+        # its address would send our token to whatever host it names.
+        for page in range(1, MAX_PAGES + 1):
+            params = {"page": page, "page_size": PAGE_SIZE}
+            data = _unwrap(self._send("GET", url, params=params))
+            results = data.get("results") if isinstance(data, Mapping) else data
+            if not isinstance(results, list):
+                raise Unintelligible("Rehive sent a list without results.")
+            yield from map(read, results)
+            if not isinstance(data, Mapping) or not data.get("next"):
+                return
+        raise Unintelligible(f"Rehive's list does not end after {MAX_PAGES} pages.")
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+        idempotency_key: str = "",
+        timeouts: Timeouts = Timeouts(),
+    ) -> Any:
+        headers = {"Accept": "application/json"}
+        if idempotency_key:
+            headers["Idempotency-Key"] = idempotency_key
+        try:
+            response = self._session.request(
+                method,
+                url,
+                params=params,
+                json=body,
+                headers=headers,
+                auth=self._auth,
+                timeout=(timeouts.connect, timeouts.read),
+                allow_redirects=False,
+                stream=True,
+            )
+            with response:
+                content = read_body(response, seconds=timeouts.read)
+        except (requests.RequestException, HTTPError, OSError) as error:
+            # "from None": the chained exception's text is urllib3's, and not ours to vouch for.
+            if _was_never_sent(error):
+                raise Unreachable(
+                    f"Rehive cannot be reached ({type(error).__name__}); check API_URL,"
+                    " PAYMENT_REQUESTS_URL and the shop's way out to the internet.",
+                    may_have_happened=False,
+                ) from None
+            raise Unreachable(
+                f"Rehive did not answer in time or dropped the connection ({type(error).__name__})."
+            ) from None
+        return _interpret(response, content)
+
+
+def _was_never_sent(error: Exception) -> bool:
+    if isinstance(error, (requests.ConnectTimeout, requests.exceptions.InvalidURL)):
+        return True
+    cause = error.args[0] if error.args else None
+    return isinstance(getattr(cause, "reason", None), NewConnectionError)
+
+
+def _interpret(response: requests.Response, content: bytes) -> Any:
+    """Turn an answer into its JSON, or into the one error that it stands for."""
+    status = response.status_code
+    try:
+        payload = json.loads(content) if content else None
+    except (ValueError, RecursionError):
+        payload = None
+    if status == 204 or (200 <= status < 300 and payload is not None and not _is_error(payload)):
+        return payload
+    message, field_errors = _complaint(payload)
+    if status == 429:
+        raise Throttled(_wait(response.headers.get("Retry-After", ""), message))
+    if status >= 500:
+        raise Unreachable(f"Rehive has trouble of its own (status {status}); try again later.")
+    if payload is None:
+        raise Unintelligible(
+            f"Something in front of Rehive answered (status {status}, not JSON); check API_URL"
+            " and PAYMENT_REQUESTS_URL."
+        )
+    if status == 401:
+        raise Unauthorised("Rehive does not accept the token (401); check TOKEN in OSCAR_REHIVE.")
+    if status == 403:
+        raise Unauthorised(
+            "The token has no permission for this business (403); check TOKEN and BUSINESS_ID."
+        )
+    if status == 404:
+        raise NotFound("Rehive does not know what was asked for (404).")
+    if _is_error(payload) or 400 <= status < 500:
+        raise Refused(message or f"status {status}", field_errors)
+    raise Unintelligible(f"Rehive answered with the unexpected status {status}.")
+
+
+def _is_error(payload: Any) -> bool:
+    return isinstance(payload, Mapping) and payload.get("status") == "error"
+
+
+def _unwrap(payload: Any) -> Any:
+    """Take off the envelope, where there is one: the merchant guide prints bare objects."""
+    if isinstance(payload, Mapping) and payload.get("status") == "success" and "data" in payload:
+        return payload["data"]
+    return payload
+
+
+def _complaint(payload: Any) -> tuple[str, dict[str, list[str]]]:
+    if not isinstance(payload, Mapping):
+        return "", {}
+    message = payload.get("message")
+    data = payload.get("data")
+    fields = data if isinstance(data, Mapping) else {}
+    return (
+        message if isinstance(message, str) else "",
+        {
+            str(name): [str(text) for text in (texts if isinstance(texts, list) else [texts])]
+            for name, texts in fields.items()
+        },
+    )
+
+
+def _wait(retry_after: str, message: str) -> int:
+    """Seconds to wait: ``Retry-After`` may be seconds, a date or nonsense, and may be missing."""
+    seconds: float | None = None
+    if retry_after.strip().isdigit():
+        seconds = int(retry_after.strip()[:9])
+    elif retry_after:
+        try:
+            seconds = email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time()
+        except (ValueError, TypeError):
+            seconds = None
+    if seconds is None:
+        told = re.search(r"available in (\d{1,6})", message)
+        seconds = int(told.group(1)) if told else DEFAULT_WAIT_SECONDS
+    return max(1, min(MAX_WAIT_SECONDS, int(seconds)))

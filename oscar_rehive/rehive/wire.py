@@ -1,0 +1,252 @@
+"""Typed, immutable views of what Rehive sends, each with the raw payload it was read from.
+
+Any field but the few that rehive-api.md guarantees can be missing or null, and new ones can appear:
+the readers insist on the few and shrug at the rest. What breaks the guarantee raises
+``Unintelligible`` and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from oscar_rehive.rehive.exceptions import Unintelligible
+from oscar_rehive.rehive.money import check_divisibility
+
+Payload = Mapping[str, Any]
+
+PLAUSIBLE_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+"""Ids are put into request paths; anything else could reach another address."""
+
+
+@dataclass(frozen=True)
+class Currency:
+    """A currency; ``divisibility`` is the number of decimals of its smallest unit, if told."""
+
+    code: str
+    divisibility: int | None
+
+
+@dataclass(frozen=True)
+class Business:
+    """The business that makes the invoices, all of them in its one ``currency``."""
+
+    id: str
+    name: str
+    status: str
+    currency: Currency
+    raw: Payload = field(repr=False)
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether customers can pay. A status that is not told counts as fine."""
+        return self.status in ("", "verified")
+
+
+@dataclass(frozen=True)
+class Quote:
+    """One way of paying that the payer picked; amounts in smallest units of *its* currency."""
+
+    currency: Currency
+    amount: int
+    total_paid: int
+    total_pending: int
+    status: str
+    raw: Payload = field(repr=False)
+
+
+@dataclass(frozen=True)
+class RemoteInvoice:
+    """An invoice as Rehive told it. ``amount`` is in smallest units of ``currency``; ``updated``
+    is in milliseconds since 1970, UTC, where told."""
+
+    id: str
+    status: str
+    amount: int
+    currency: Currency
+    reference: str
+    redirect_url: str
+    metadata: Mapping[str, Any]
+    quotes: tuple[Quote, ...]
+    refunded: bool
+    updated: int | None
+    raw: Payload = field(repr=False)
+
+    @property
+    def has_usable_redirect_url(self) -> bool:
+        """Whether the hosted page's address can be handed to a browser."""
+        return is_web_address(self.redirect_url)
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """A movement of money on the platform that belongs to an invoice."""
+
+    code: str
+    settled: bool
+    status: str
+    raw: Payload = field(repr=False)
+
+
+@dataclass(frozen=True)
+class RemoteRefund:
+    """A refund as Rehive told it; ``amount`` in smallest units of the invoice's currency."""
+
+    id: str
+    amount: int
+    status: str
+    raw: Payload = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """A registered webhook. Rehive may tell its secret; it is deliberately not kept here."""
+
+    id: str
+    url: str
+    event: str
+
+
+def is_web_address(url: str) -> bool:
+    """Whether ``url`` is an absolute http(s) address without white space or control characters.
+
+    ``urlsplit`` alone accepts a line feed, on which Django's redirect then fails with a 500.
+    """
+    if any(character.isspace() or not character.isprintable() for character in url):
+        return False
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
+def read_business(payload: Any) -> Business:
+    """Read a business; only ``id`` and ``currency`` are insisted on."""
+    data = _object(payload, "business")
+    return Business(
+        id=_id(data, "business"),
+        name=_text(data.get("name")),
+        status=_text(data.get("status")),
+        currency=_currency(data.get("currency"), "business"),
+        raw=data,
+    )
+
+
+def read_invoice(payload: Any) -> RemoteInvoice:
+    """Read an invoice; ``id``, ``status``, ``request_amount``, ``request_currency`` are insisted on."""
+    data = _object(payload, "invoice")
+    status = data.get("status")
+    if not isinstance(status, str) or not status:
+        raise Unintelligible("Rehive sent an invoice without a status.")
+    metadata = data.get("metadata")
+    quotes = data.get("payment_processor_quotes")
+    return RemoteInvoice(
+        id=_id(data, "invoice"),
+        status=status,
+        amount=_units(data.get("request_amount"), "invoice's request_amount"),
+        currency=_currency(data.get("request_currency"), "invoice"),
+        reference=_text(data.get("request_reference")),
+        redirect_url=_text(data.get("redirect_url")),
+        metadata=metadata if isinstance(metadata, Mapping) else {},
+        quotes=tuple(_quote(quote) for quote in quotes) if isinstance(quotes, list) else (),
+        refunded=data.get("refunded") is True,
+        updated=_optional_int(data.get("updated")),
+        raw=data,
+    )
+
+
+def read_transaction(payload: Any) -> Transaction:
+    """Read a transaction; only ``rehive_code`` is insisted on."""
+    data = _object(payload, "transaction")
+    code = _text(data.get("rehive_code"))
+    if not code:
+        raise Unintelligible("Rehive sent a transaction without its rehive_code.")
+    return Transaction(
+        code=code,
+        settled=data.get("settled") is True,
+        status=_text(data.get("status")),
+        raw=data,
+    )
+
+
+def read_refund(payload: Any) -> RemoteRefund:
+    """Read a refund, whose id is called ``identifier`` or ``id``."""
+    data = _object(payload, "refund")
+    identifier = _text(data.get("identifier")) or _text(data.get("id"))
+    if not identifier:
+        raise Unintelligible("Rehive sent a refund without an identifier.")
+    return RemoteRefund(
+        id=identifier,
+        amount=_units(data.get("amount"), "refund's amount"),
+        status=_text(data.get("status")),
+        raw=data,
+    )
+
+
+def read_webhook(payload: Any) -> Webhook:
+    """Read a registered webhook."""
+    data = _object(payload, "webhook")
+    return Webhook(
+        id=_text(data.get("id")), url=_text(data.get("url")), event=_text(data.get("event"))
+    )
+
+
+def _quote(payload: Any) -> Quote:
+    data = _object(payload, "quote")
+    return Quote(
+        currency=_currency(data.get("currency"), "quote"),
+        amount=_units(data.get("amount"), "quote's amount"),
+        total_paid=_units(data.get("total_paid") or 0, "quote's total_paid"),
+        total_pending=_units(data.get("total_pending") or 0, "quote's total_pending"),
+        status=_text(data.get("status")),
+        raw=data,
+    )
+
+
+def _object(payload: Any, what: str) -> Payload:
+    if not isinstance(payload, Mapping):
+        raise Unintelligible(f"Rehive sent something else in the place of a {what}.")
+    return payload
+
+
+def _id(data: Payload, what: str) -> str:
+    identifier = _text(data.get("id"))
+    if not PLAUSIBLE_ID.fullmatch(identifier):
+        raise Unintelligible(f"Rehive sent a {what} without a usable id.")
+    return identifier
+
+
+def _currency(payload: Any, what: str) -> Currency:
+    data = _object(payload, f"{what}'s currency")
+    code = _text(data.get("code"))
+    divisibility = _optional_int(data.get("divisibility"))
+    if not code:
+        raise Unintelligible(f"Rehive sent a {what} whose currency has no code.")
+    if divisibility is not None:
+        try:
+            check_divisibility(divisibility)
+        except ValueError as error:
+            raise Unintelligible(f"Rehive sent a {what} in {code}: {error}") from None
+    return Currency(code=code, divisibility=divisibility)
+
+
+def _units(value: Any, what: str) -> int:
+    units = _optional_int(value)
+    if units is None or units < 0:
+        raise Unintelligible(f"Rehive sent a {what} that is not a whole number of smallest units.")
+    return units
+
+
+def _optional_int(value: Any) -> int | None:
+    # bool is an int in Python, and JSON's true is no amount of money.
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if _optional_int(value) is None else str(value)

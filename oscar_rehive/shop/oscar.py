@@ -1,0 +1,206 @@
+"""Oscar: what paying, cancelling and releasing mean for its orders.
+
+Oscar's own ``Order.set_status`` and ``Source.debit`` neither lock nor re-read: everything here reads
+the row anew while the order's lock is held.
+"""
+
+from __future__ import annotations
+
+import logging
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sites.models import Site
+from django.db import transaction
+from django.db.models import F, Sum
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils import translation
+from oscar.core.loading import get_class, get_model
+
+from oscar_rehive import conf
+from oscar_rehive.shop.base import Order, Standing, StatusRefused
+
+logger = logging.getLogger(__name__)
+
+SOURCE_TYPE_CODE = "rehive"
+SOURCE_TYPE_NAME = "Rehive"
+PAID_EVENT = "Paid"
+
+OscarOrder = get_model("order", "Order")
+OrderDiscount = get_model("order", "OrderDiscount")
+PaymentEventType = get_model("order", "PaymentEventType")
+Source = get_model("payment", "Source")
+SourceType = get_model("payment", "SourceType")
+Voucher = get_model("voucher", "Voucher")
+VoucherApplication = get_model("voucher", "VoucherApplication")
+ConditionalOffer = get_model("offer", "ConditionalOffer")
+
+
+class OscarShop:
+    """See ``oscar_rehive.shop.base.Shop``."""
+
+    ledger_places = 2  # oscar.apps.payment.abstract_models: decimal_places=2
+
+    def find(self, number: str) -> Order | None:
+        order = OscarOrder._default_manager.filter(number=number).first()
+        return _snapshot(order) if order else None
+
+    def lock(self, number: str) -> Order | None:
+        # "of self": Oscar's managers may join nullable tables, which PostgreSQL cannot lock.
+        orders = OscarOrder._default_manager.select_for_update().select_related(None)
+        order = orders.filter(number=number).first()
+        return _snapshot(order) if order else None
+
+    def record_payment(
+        self, number: str, *, amount: Decimal, currency: str, invoice_id: str, reference: str
+    ) -> None:
+        order = _read(number)
+        source_type, _ = SourceType.objects.get_or_create(
+            code=SOURCE_TYPE_CODE, defaults={"name": SOURCE_TYPE_NAME}
+        )
+        source, _ = Source.objects.get_or_create(
+            order=order,
+            source_type=source_type,
+            reference=invoice_id,
+            defaults={"currency": currency, "label": SOURCE_TYPE_NAME},
+        )
+        # Allocated and debited together, so that the source's balance says nothing is left to take.
+        source.allocate(amount, reference=reference, status="complete")
+        source.debit(amount, reference=reference, status="complete")
+
+    def set_paid(self, number: str, *, amount: Decimal, reference: str) -> None:
+        order = _read(number)
+        _change_status(order, conf.current().order_status.paid)
+        event_type, _ = PaymentEventType.objects.get_or_create(name=PAID_EVENT)
+        lines = list(order.lines.all())
+        _event_handler().create_payment_event(
+            order,
+            event_type,
+            amount,
+            lines=lines,
+            line_quantities=[line.quantity for line in lines],
+            reference=reference,
+        )
+
+    def set_cancelled(self, number: str, *, reason: str) -> None:
+        _change_status(_read(number), conf.current().order_status.cancelled, note=reason)
+
+    def release(self, number: str) -> None:
+        order = _read(number)
+        _release_stock(order)
+        _release_vouchers_and_offers(order)
+
+    def send_confirmation(self, number: str, *, language: str) -> None:
+        order = _read(number)
+        dispatcher = get_class("order.utils", "OrderDispatcher")(logger=logger)
+        with translation.override(language or None):
+            dispatcher.send_order_placed_email_for_user(order, _mail_context(order))
+
+
+def _read(number: str) -> Any:
+    return OscarOrder._default_manager.get(number=number)
+
+
+def _snapshot(order: Any) -> Order:
+    words = conf.current().order_status
+    standing = {words.cancelled: Standing.CANCELLED, words.pending: Standing.PENDING}
+    return Order(
+        # Right after placing, Oscar's number is an int in memory and a text in the database.
+        number=str(order.number),
+        total=order.total_incl_tax,
+        currency=order.currency,
+        status=order.status,
+        standing=standing.get(order.status, Standing.MOVED_ON),
+        paid_elsewhere=_paid_elsewhere(order),
+    )
+
+
+def _paid_elsewhere(order: Any) -> bool:
+    sums = order.sources.exclude(source_type__code=SOURCE_TYPE_CODE).aggregate(
+        allocated=Sum("amount_allocated"), debited=Sum("amount_debited")
+    )
+    covered = max(sums["allocated"] or Decimal(0), sums["debited"] or Decimal(0))
+    return covered > 0 and covered >= order.total_incl_tax
+
+
+def _event_handler() -> Any:
+    return get_class("order.processing", "EventHandler")()
+
+
+def _change_status(order: Any, status: str, *, note: str | None = None) -> None:
+    if order.status == status:
+        return
+    try:
+        # A savepoint, because a receiver that raises would leave the new status without history.
+        with transaction.atomic():
+            _event_handler().handle_order_status_change(order, status, note_msg=note)
+    except Exception as error:
+        # Not only InvalidOrderStatus: a shop's handlers raise what they like, and none of that may
+        # undo the record of money that this transaction also carries.
+        logger.warning("Order #%s cannot become %r: %s", order.number, status, error)
+        raise StatusRefused(str(error)) from error
+
+
+def _release_stock(order: Any) -> None:
+    for line in order.lines.select_related("stockrecord", "product"):
+        # Asking for the line's own remaining allocation also covers partly shipped lines, for which
+        # cancel_stock_allocations() silently does nothing; a deleted stock record has nothing to give.
+        if line.stockrecord and line.num_allocated and not line.allocation_cancelled:
+            line.cancel_allocation(line.num_allocated)
+
+
+def _release_vouchers_and_offers(order: Any) -> None:
+    for application in VoucherApplication.objects.filter(order=order):
+        Voucher.objects.filter(pk=application.voucher_id, num_orders__gt=0).update(
+            num_orders=F("num_orders") - 1
+        )
+        application.delete()
+    for discount in OrderDiscount.objects.filter(order=order):
+        if discount.voucher_id:
+            Voucher.objects.filter(
+                pk=discount.voucher_id, total_discount__gte=discount.amount
+            ).update(total_discount=F("total_discount") - discount.amount)
+        ConditionalOffer.objects.filter(
+            pk=discount.offer_id,
+            num_orders__gt=0,
+            num_applications__gte=discount.frequency or 0,
+            total_discount__gte=discount.amount,
+        ).update(
+            num_orders=F("num_orders") - 1,
+            num_applications=F("num_applications") - (discount.frequency or 0),
+            total_discount=F("total_discount") - discount.amount,
+        )
+
+
+def _mail_context(order: Any) -> dict[str, Any]:
+    """What Oscar's OrderPlacementMixin.get_message_context gives to the mail, without a request:
+    the confirmation goes out when the money is known, often with no shopper in sight."""
+    site = order.site or Site.objects.order_by("pk").first()
+    context: dict[str, Any] = {
+        "user": order.user or AnonymousUser(),
+        "order": order,
+        "lines": order.lines.all(),
+        "request": _request_to(site),
+    }
+    try:
+        context["status_path"] = (
+            reverse("customer:order", kwargs={"order_number": order.number})
+            if order.user
+            else reverse(
+                "customer:anon-order",
+                kwargs={"order_number": order.number, "hash": order.verification_hash()},
+            )
+        )
+        context["status_url"] = f"https://{site.domain if site else ''}{context['status_path']}"
+    except NoReverseMatch:  # order numbers with characters that Oscar's address does not take
+        pass
+    return context
+
+
+def _request_to(site: Any) -> HttpRequest:
+    """Oscar's dispatcher finds the site by SITE_ID or, with several sites, by the request's host."""
+    request = HttpRequest()
+    request.META.update(SERVER_NAME=site.domain if site else "localhost", SERVER_PORT="443")
+    return request

@@ -1,0 +1,224 @@
+"""The shopper's pages: pay, return, status, cancel. Each works without JavaScript and without the
+session of the browser that placed the order."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.generic import View
+
+from oscar_rehive import conf
+from oscar_rehive.answering import after_sending
+from oscar_rehive.compat import login_not_required
+from oscar_rehive.models import Entry, Invoice
+from oscar_rehive.payments.cancelling import NotCancellable, cancel_order
+from oscar_rehive.payments.gateway import BusinessNotUsable
+from oscar_rehive.payments.mails import send_confirmation_if_due
+from oscar_rehive.payments.opening import Busy, NotOpened, NotPayable, open_invoice
+from oscar_rehive.payments.progress import Progress, Stage, progress_of
+from oscar_rehive.payments.settling import refresh
+from oscar_rehive.rehive.exceptions import RehiveError
+from oscar_rehive.shop import get_shop
+from oscar_rehive.shop.shopper import order_path, refill_basket
+from oscar_rehive.tokens import payment_token, read_payment_token, read_placed_token
+
+logger = logging.getLogger(__name__)
+
+ASK_AGAIN_AFTER = timedelta(seconds=3)
+"""A page that refreshes itself asks Rehive no more often than this, however many are open."""
+
+
+@method_decorator(
+    [login_not_required, never_cache, transaction.non_atomic_requests], name="dispatch"
+)
+class PaymentPage(View):
+    """A page about one order's payment, found by the token in its address.
+
+    ``non_atomic_requests``: these pages talk to Rehive, and with ATOMIC_REQUESTS they would do so
+    inside a transaction (P8).
+    """
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.token: str = kwargs.pop("token")
+        number = read_payment_token(self.token)
+        if number is None or progress_of(number) is None:
+            raise Http404(_("This payment address is not valid."))
+        self.number = number
+        response = super().dispatch(request, *args, **kwargs)
+        # The token in the address must not leave for other sites, nor for search engines.
+        response.headers["Referrer-Policy"] = "same-origin"
+        response.headers["X-Robots-Tag"] = "noindex"
+        return response
+
+    def progress(self) -> Progress:
+        """Where the payment stands now."""
+        progress = progress_of(self.number)
+        if progress is None:
+            raise Http404(_("This order does not exist any more."))
+        return progress
+
+    def ask_rehive(self) -> bool:
+        """Settle what Rehive says now; False when it could not be asked.
+
+        One page at a time asks; the others show what that one found.
+        """
+        invoice = self.progress().invoice
+        if invoice is None or invoice.remote_id is None or invoice.state == Invoice.State.PAID:
+            return True
+        now = timezone.now()
+        due = Q(asked_at=None) | Q(asked_at__lte=now - ASK_AGAIN_AFTER)
+        if not Invoice.objects.filter(due, pk=invoice.pk).update(asked_at=now):
+            return True
+        try:
+            refresh(invoice, Entry.Source.RETURN)
+        except (RehiveError, conf.ImproperlyConfigured) as error:
+            logger.warning("Order #%s: %s", self.number, error)
+            return False
+        return True
+
+    def show(self, request: HttpRequest, *, trouble: str = "", status: int = 200) -> HttpResponse:
+        """The page that tells how things are, with ``trouble`` if something could not be done."""
+        progress = self.progress()
+        context = {
+            "progress": progress,
+            "order": progress.order,
+            "invoice": progress.invoice,
+            "trouble": trouble,
+            "pay_url": reverse("oscar_rehive:pay", args=[self.token]),
+            "return_url": reverse("oscar_rehive:return", args=[self.token]),
+            "status_url": reverse("oscar_rehive:status", args=[self.token]),
+            "cancel_url": reverse("oscar_rehive:cancel", args=[self.token]),
+            "order_url": order_path(self.number, request.user.pk),
+            "refresh_seconds": 5,
+        }
+        return render(request, "oscar_rehive/return.html", context, status=status)
+
+    def and_mail(self, response: HttpResponseBase) -> HttpResponseBase:
+        """Send the confirmation, if it is due, when the shopper has the page."""
+        return after_sending(response, lambda: send_confirmation_if_due(self.number))
+
+
+class PayView(PaymentPage):
+    """Opens the order's invoice, or finds the open one, and goes to Rehive's page. Reload, double
+    click, a second tab and the back button all end at the same invoice."""
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        return_url = request.build_absolute_uri(reverse("oscar_rehive:return", args=[self.token]))
+        try:
+            self.ask_rehive()
+            invoice = open_invoice(self.number, return_url=return_url)
+        except NotPayable:
+            return self.and_mail(redirect("oscar_rehive:return", token=self.token))
+        except Busy:
+            return self.show(request)
+        except (NotOpened, BusinessNotUsable, conf.ImproperlyConfigured) as error:
+            logger.error("Order #%s cannot be paid: %s", self.number, error)
+            return self.show(
+                request,
+                trouble=_(
+                    "Rehive cannot take this payment at the moment. Your order is safe. Please choose"
+                    " another payment method, or contact us."
+                ),
+                status=503,
+            )
+        except RehiveError as error:
+            logger.warning("Order #%s: no invoice yet: %s", self.number, error)
+            return self.show(
+                request,
+                trouble=_(
+                    "We could not reach Rehive. Nothing has been charged and your order is safe."
+                    " Please try again in a moment."
+                ),
+                status=503,
+            )
+        return redirect(invoice.redirect_url)
+
+    post = get
+
+
+class ReturnView(PaymentPage):
+    """Where Rehive sends the shopper back, whatever happened there. Nothing in the request is
+    trusted: Rehive is asked."""
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        trouble = ""
+        if not self.ask_rehive():
+            trouble = _(
+                "We could not ask Rehive about your payment yet. You need not do anything: we keep"
+                " asking, and send you a mail once it is confirmed."
+            )
+        return self.and_mail(self.show(request, trouble=trouble))
+
+
+class StatusView(PaymentPage):
+    """What the return page asks while it waits, as JSON: ``{"stage", "final"}``."""
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        asked = self.ask_rehive()
+        progress = self.progress()
+        return self.and_mail(
+            JsonResponse(
+                {"stage": progress.stage.value, "final": progress.is_final, "asked": asked}
+            )
+        )
+
+
+class CancelView(PaymentPage):
+    """Cancels the unpaid order and gives the shopper the basket back, to change it or to pay in
+    another way."""
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            done = cancel_order(
+                self.number, reason="The shopper cancelled it.", source=Entry.Source.CHECKOUT
+            )
+        except NotCancellable:
+            messages.warning(
+                request, _("This order cannot be cancelled: a payment has arrived or is on its way.")
+            )
+            return redirect("oscar_rehive:return", token=self.token)
+        except (RehiveError, conf.ImproperlyConfigured) as error:
+            logger.warning("Order #%s: not cancelled yet: %s", self.number, error)
+            done = False
+        if not done:
+            return redirect("oscar_rehive:return", token=self.token)
+        return self._give_basket_back(request)
+
+    def _give_basket_back(self, request: HttpRequest) -> HttpResponse:
+        refill_basket(self.number, request.basket)  # type: ignore[attr-defined]  # set by Oscar's BasketMiddleware
+        messages.info(
+            request,
+            _("Order %(number)s was cancelled, and its items are back in your basket.")
+            % {"number": self.number},
+        )
+        another_way = request.POST.get("then") == "pay"
+        return redirect("checkout:index" if another_way else "basket:summary")
+
+
+@method_decorator([login_not_required, never_cache], name="dispatch")
+class PlacedView(View):
+    """Where the loser of a double click on "place order" waits for the winner's order (peer bug 21),
+    and goes on to where the winner went."""
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        number = read_placed_token(token)
+        if number is None:
+            raise Http404(_("This address is not valid."))
+        if progress_of(number) is not None:
+            return redirect("oscar_rehive:pay", token=payment_token(number))
+        if get_shop().find(number) is None:
+            return render(request, "oscar_rehive/placing.html", {"refresh_seconds": 2})
+        return redirect("checkout:thank-you")
+
