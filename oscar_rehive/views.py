@@ -37,7 +37,7 @@ from oscar_rehive.tokens import payment_token, read_payment_token, read_placed_t
 logger = logging.getLogger(__name__)
 
 ASK_AGAIN_AFTER = timedelta(seconds=3)
-"""A page that refreshes itself asks Rehive no more often than this, however many are open."""
+"""Pages that wait ask Rehive no more often than this, however many of them are open."""
 
 
 @method_decorator(
@@ -70,16 +70,9 @@ class PaymentPage(View):
         return progress
 
     def ask_rehive(self) -> bool:
-        """Settle what Rehive says now; False when it could not be asked.
-
-        One page at a time asks; the others show what that one found.
-        """
+        """Settle what Rehive says now; False when it could not be asked."""
         invoice = self.progress().invoice
         if invoice is None or invoice.remote_id is None or invoice.state == Invoice.State.PAID:
-            return True
-        now = timezone.now()
-        due = Q(asked_at=None) | Q(asked_at__lte=now - ASK_AGAIN_AFTER)
-        if not Invoice.objects.filter(due, pk=invoice.pk).update(asked_at=now):
             return True
         try:
             refresh(invoice, Entry.Source.RETURN)
@@ -166,13 +159,21 @@ class StatusView(PaymentPage):
     """What the return page asks while it waits, as JSON: ``{"stage", "final"}``."""
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
-        asked = self.ask_rehive()
+        if self._may_ask():
+            self.ask_rehive()
         progress = self.progress()
         return self.and_mail(
-            JsonResponse(
-                {"stage": progress.stage.value, "final": progress.is_final, "asked": asked}
-            )
+            JsonResponse({"stage": progress.stage.value, "final": progress.is_final})
         )
+
+    def _may_ask(self) -> bool:
+        """Whether this page is the one whose turn it is to ask Rehive."""
+        now = timezone.now()
+        due = Q(asked_at=None) | Q(asked_at__lte=now - ASK_AGAIN_AFTER)
+        open_invoice = Invoice.objects.filter(
+            due, payment__order_number=self.number, state=Invoice.State.OPEN
+        )
+        return bool(open_invoice.update(asked_at=now))
 
 
 class CancelView(PaymentPage):
