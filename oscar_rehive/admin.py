@@ -77,7 +77,15 @@ class OrderPaymentAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  
 
 @admin.register(Invoice)
 class InvoiceAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # as above
-    list_display = ("__str__", "state", "remote_status", "total", "currency", "recorded", "asked_at")
+    list_display = (
+        "__str__",
+        "state",
+        "remote_status",
+        "total",
+        "currency",
+        "recorded",
+        "asked_at",
+    )
     list_filter = ("state", "remote_status", "close_due", "currency")
     search_fields = ("payment__order_number", "remote_id")
     list_select_related = ("payment",)
@@ -101,9 +109,7 @@ class AttentionAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # a
         done = queryset.filter(resolved_at=None).update(
             resolved_at=timezone.now(), resolved_by=request.user.get_username()[:150]
         )
-        self.message_user(
-            request, ngettext("%d is resolved.", "%d are resolved.", done) % done
-        )
+        self.message_user(request, ngettext("%d is resolved.", "%d are resolved.", done) % done)
 
 
 @admin.register(Delivery)

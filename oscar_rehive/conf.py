@@ -18,6 +18,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.dispatch import receiver
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from oscar_rehive.rehive.wire import is_web_address
@@ -86,8 +87,8 @@ class Config:
     accept_late: bool
     tolerance_amount: Decimal
     tolerance_percent: Decimal
-    title: str
-    description: str
+    title: str | Promise
+    description: str | Promise
     payment_methods: tuple[str, ...]
     base_url: str
 
@@ -319,9 +320,7 @@ class _Reader:
         )
         return None
 
-    def _refuse_unknown(
-        self, raw: Mapping[str, Any], known: tuple[str, ...], where: str
-    ) -> None:
+    def _refuse_unknown(self, raw: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
         for key in raw:
             if key not in known:
                 close = difflib.get_close_matches(str(key).upper(), known, n=1)

@@ -128,7 +128,9 @@ class Invoice(models.Model):
     version = models.PositiveIntegerField(
         _("version"),
         default=0,
-        help_text=_("Counts what was settled; an answer asked for at an older version is old news."),
+        help_text=_(
+            "Counts what was settled; an answer asked for at an older version is old news."
+        ),
     )
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     asked_at = models.DateTimeField(_("Rehive last asked"), null=True, blank=True)

@@ -36,4 +36,3 @@ def _ask_for_closing(number: str) -> None:
     Invoice.objects.filter(
         payment__in=payment, state__in=[Invoice.State.OPENING, Invoice.State.OPEN]
     ).update(close_due=True)
-

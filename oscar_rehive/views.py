@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
@@ -19,7 +20,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.generic import View
 
-from oscar_rehive import conf
 from oscar_rehive.answering import after_sending
 from oscar_rehive.compat import login_not_required
 from oscar_rehive.models import Entry, Invoice
@@ -27,7 +27,7 @@ from oscar_rehive.payments.cancelling import NotCancellable, cancel_order
 from oscar_rehive.payments.gateway import BusinessNotUsable
 from oscar_rehive.payments.mails import send_confirmation_if_due
 from oscar_rehive.payments.opening import Busy, NotOpened, NotPayable, open_invoice
-from oscar_rehive.payments.progress import Progress, Stage, progress_of
+from oscar_rehive.payments.progress import Progress, progress_of
 from oscar_rehive.payments.settling import refresh
 from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.shop import get_shop
@@ -76,7 +76,7 @@ class PaymentPage(View):
             return True
         try:
             refresh(invoice, Entry.Source.RETURN)
-        except (RehiveError, conf.ImproperlyConfigured) as error:
+        except (RehiveError, ImproperlyConfigured) as error:
             logger.warning("Order #%s: %s", self.number, error)
             return False
         return True
@@ -116,7 +116,7 @@ class PayView(PaymentPage):
             return self.and_mail(redirect("oscar_rehive:return", token=self.token))
         except Busy:
             return self.show(request)
-        except (NotOpened, BusinessNotUsable, conf.ImproperlyConfigured) as error:
+        except (NotOpened, BusinessNotUsable, ImproperlyConfigured) as error:
             logger.error("Order #%s cannot be paid: %s", self.number, error)
             return self.show(
                 request,
@@ -187,10 +187,11 @@ class CancelView(PaymentPage):
             )
         except NotCancellable:
             messages.warning(
-                request, _("This order cannot be cancelled: a payment has arrived or is on its way.")
+                request,
+                _("This order cannot be cancelled: a payment has arrived or is on its way."),
             )
             return redirect("oscar_rehive:return", token=self.token)
-        except (RehiveError, conf.ImproperlyConfigured) as error:
+        except (RehiveError, ImproperlyConfigured) as error:
             logger.warning("Order #%s: not cancelled yet: %s", self.number, error)
             done = False
         if not done:
@@ -222,4 +223,3 @@ class PlacedView(View):
         if get_shop().find(number) is None:
             return render(request, "oscar_rehive/placing.html", {"refresh_seconds": 2})
         return redirect("checkout:thank-you")
-

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, RawPostDataException
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    JsonResponse,
+    RawPostDataException,
+)
 from django.views.decorators.csrf import csrf_exempt
 
 from oscar_rehive import conf
@@ -22,7 +29,9 @@ MAX_BODY_BYTES = 1024 * 1024
 def webhook(request: HttpRequest) -> HttpResponseBase:
     """Take one delivery. 200: stored. 400 and 413: stored, but unusable. 401: not from Rehive."""
     if request.method != "POST":
-        return HttpResponse("This address takes POST from Rehive only.", status=405, headers={"Allow": "POST"})
+        return HttpResponse(
+            "This address takes POST from Rehive only.", status=405, headers={"Allow": "POST"}
+        )
     if not authenticate(request.headers.get("Authorization", ""), _secrets()):
         deliveries.count_refused()
         return _answer(401, "The Authorization header does not carry the webhook's secret.")
@@ -40,7 +49,7 @@ def _secrets() -> list[str]:
     # disable the webhook for good.
     try:
         businesses = conf.current().businesses.values()
-    except conf.ImproperlyConfigured:
+    except ImproperlyConfigured:
         return []
     return [secret for business in businesses for secret in business.webhook_secrets]
 

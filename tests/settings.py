@@ -1,12 +1,15 @@
-"""The settings of the quick suite: the sandbox's shop on SQLite in memory, and no address outside."""
+"""The settings of the tests: the sandbox's shop on SQLite, or on ``DATABASE_URL`` (tests/with_postgres.py),
+and no address outside this machine."""
 
 import os
+import tempfile
 
-os.environ.setdefault("SANDBOX_VAR", "/tmp/oscar-rehive-tests")
+os.environ.setdefault("SANDBOX_VAR", os.path.join(tempfile.gettempdir(), "oscar-rehive-tests"))
 
-from sandbox.settings import *  # noqa: E402,F403
-from sandbox.settings import OSCAR_REHIVE as SANDBOX_REHIVE  # noqa: E402
+from sandbox.settings import *  # noqa: F403
+from sandbox.settings import OSCAR_REHIVE as SANDBOX_REHIVE
 
+# Port 9 is "discard": nothing answers there, so a test that reaches out by mistake fails at once.
 OSCAR_REHIVE = {
     **SANDBOX_REHIVE,
     "API_URL": "http://127.0.0.1:9/business/",
@@ -14,3 +17,4 @@ OSCAR_REHIVE = {
 }
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+HAYSTACK_CONNECTIONS = {"default": {"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}}

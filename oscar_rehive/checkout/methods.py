@@ -47,12 +47,12 @@ class Rehive(PaymentMethod):
     code = "rehive"
 
     @property
-    def title(self) -> str:  # type: ignore[override]  # read from the settings, where translations are lazy
+    def title(self) -> str | Promise:  # type: ignore[override]  # read from the settings, where translations are lazy
         """As the shop set it."""
         return conf.current().title
 
     @property
-    def description(self) -> str:  # type: ignore[override]  # as above
+    def description(self) -> str | Promise:  # type: ignore[override]  # as above
         """As the shop set it."""
         return conf.current().description
 

@@ -39,7 +39,7 @@ class BasketAlreadySubmitted(Exception):
     """Another request is placing this basket's order."""
 
 
-class PaymentMethodsMixin(_View):  # type: ignore[misc]  # Oscar is untyped on Python 3.11
+class PaymentMethodsMixin(_View):
     """What both the payment-method step and the preview need to know."""
 
     def get_payment_methods(self, total: Any) -> list[PaymentMethod]:
@@ -60,7 +60,7 @@ class PaymentMethodsMixin(_View):  # type: ignore[misc]  # Oscar is untyped on P
 class RehiveCheckoutMixin(PaymentMethodsMixin):
     """Adds the chosen payment method, and Rehive among them, to a ``PaymentDetailsView``::
 
-        class PaymentDetailsView(RehiveCheckoutMixin, checkout_views.PaymentDetailsView): ...
+    class PaymentDetailsView(RehiveCheckoutMixin, checkout_views.PaymentDetailsView): ...
     """
 
     _method: PaymentMethod | None = None
@@ -162,9 +162,14 @@ def _number_placed_a_moment_ago(request: HttpRequest) -> str | None:
         orders = orders.filter(user=request.user)
     else:
         try:
-            cookie = request.COOKIES.get(settings.OSCAR_BASKET_COOKIE_OPEN, "")
+            cookie = request.COOKIES.get(_basket_cookie(), "")
             orders = orders.filter(user=None, basket_id=int(Signer().unsign(cookie)))
         except (BadSignature, ValueError):
             return None
     number = orders.order_by("-pk").values_list("number", flat=True).first()
     return str(number) if number else None
+
+
+def _basket_cookie() -> str:
+    name: str = getattr(settings, "OSCAR_BASKET_COOKIE_OPEN", "oscar_open_basket")
+    return name

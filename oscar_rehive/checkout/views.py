@@ -15,7 +15,7 @@ from oscar_rehive.checkout.forms import PaymentMethodForm
 from oscar_rehive.checkout.mixins import PaymentMethodsMixin, RehiveCheckoutMixin
 
 
-class PaymentMethodView(PaymentMethodsMixin, oscar_views.PaymentMethodView):  # type: ignore[misc]  # Oscar is untyped on Python 3.11
+class PaymentMethodView(PaymentMethodsMixin, oscar_views.PaymentMethodView):
     """The step to choose how to pay; it steps aside when there is only one way."""
 
     template_name = "oscar_rehive/checkout/payment_method.html"
@@ -51,7 +51,7 @@ class PaymentMethodView(PaymentMethodsMixin, oscar_views.PaymentMethodView):  # 
         return response
 
 
-class PaymentDetailsView(RehiveCheckoutMixin, oscar_views.PaymentDetailsView):  # type: ignore[misc]  # as above
+class PaymentDetailsView(RehiveCheckoutMixin, oscar_views.PaymentDetailsView):
     """Preview and placing. There are no payment details to enter here: Rehive's page takes them."""
 
     template_name_preview = "oscar_rehive/checkout/preview.html"

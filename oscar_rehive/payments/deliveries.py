@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from oscar_rehive import conf
 from oscar_rehive.models import Delivery, Entry, Invoice, RefusedDeliveries
 from oscar_rehive.payments.cleaning import storable, storable_text
 from oscar_rehive.payments.gateway import client_for
@@ -67,7 +68,7 @@ def work_on(delivery: Delivery) -> None:
     reason, and reconcile tries it again."""
     try:
         number = _settle_hint(delivery)
-    except (RehiveError, conf.ImproperlyConfigured) as error:
+    except (RehiveError, ImproperlyConfigured) as error:
         final = isinstance(error, NotFound) or delivery.tries + 1 >= MAX_TRIES
         _finish(delivery, Delivery.State.UNUSABLE if final else Delivery.State.NEW, str(error))
         return
@@ -86,16 +87,12 @@ def _settle_hint(delivery: Delivery) -> str | None:
         refresh(invoice, Entry.Source.WEBHOOK, timeouts=QUICK)
         return invoice.order_number
     # News of an invoice whose making was never answered: the delivery tells the id we lack.
-    lost = invoices.filter(
-        payment__order_number=delivery.reference, remote_id=None, may_exist=True
-    )
+    lost = invoices.filter(payment__order_number=delivery.reference, remote_id=None, may_exist=True)
     for invoice in lost:
         remote = client_for(business_of(invoice)).invoice(delivery.remote_id, timeouts=QUICK)
         if matching(remote) == invoice.key.hex:
-            try:
+            with contextlib.suppress(NotOpened):  # attention has been raised
                 adopt(invoice, remote, Entry.Source.WEBHOOK)
-            except NotOpened:
-                pass  # attention has been raised
             return invoice.order_number
     return None
 
@@ -110,4 +107,3 @@ def _finish(delivery: Delivery, state: Delivery.State, reason: str) -> None:
 
 def _redacted(payload: Any) -> str:
     return json.dumps(storable(payload), ensure_ascii=False)[:MAX_KEPT_CHARACTERS]
-

@@ -65,7 +65,9 @@ def divisibility_of(business: conf.BusinessConfig, *, timeouts: Timeouts = Timeo
     if known is None:
         remote = client_for(business).business(timeouts=timeouts)
         if remote.currency.divisibility is None:
-            raise Unintelligible("Rehive does not tell the divisibility of the business's currency.")
+            raise Unintelligible(
+                "Rehive does not tell the divisibility of the business's currency."
+            )
         known = (remote.currency.code, remote.currency.divisibility)
         cache.set(key, known, CURRENCY_SECONDS)
     code, divisibility = known

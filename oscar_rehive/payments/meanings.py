@@ -37,7 +37,8 @@ MEANINGS: Mapping[Status, Meaning] = {
         Invoice.State.OPEN, "pending; money is on its way: never expired or cancelled now"
     ),
     Status.UNDERPAID: Meaning(
-        Invoice.State.OPEN, "pending; part is recorded, the rest is shown; paid within the tolerance"
+        Invoice.State.OPEN,
+        "pending; part is recorded, the rest is shown; paid within the tolerance",
     ),
     Status.PAID: Meaning(Invoice.State.PAID, "paid"),
     Status.COMPLETE: Meaning(Invoice.State.PAID, "paid"),

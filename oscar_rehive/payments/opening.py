@@ -114,7 +114,10 @@ def give_up(invoice: Invoice, source: str) -> None:
             current.state, current.close_due = Invoice.State.CLOSED, False
             current.save()
             write_entry(
-                held.payment, source, "Rehive does not know the invoice; it was ended.", invoice=current
+                held.payment,
+                source,
+                "Rehive does not know the invoice; it was ended.",
+                invoice=current,
             )
             finish_cancellation(held, source)
             held.payment.save()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -65,7 +66,7 @@ def run(task: Task, summary: Summary) -> None:
     """Do ``task``; what goes wrong is noted in ``summary`` and left for the next run."""
     try:
         task.do(summary)
-    except (RehiveError, NotOpened, conf.ImproperlyConfigured) as error:
+    except (RehiveError, NotOpened, ImproperlyConfigured) as error:
         summary.failures.append(f"{task.name}: {error}")
     except Exception as error:
         # Nobody knows what a shop's own code raises; the orders behind this one must not wait (P7).
@@ -187,9 +188,7 @@ def _closings() -> Iterator[Task]:
         OrderPayment.objects.filter(paid_at=None, closed_at=None)
         .exclude(cancel_reason="")
         .values_list("order_number", flat=True)
-    ) | set(
-        Invoice.objects.filter(close_due=True).values_list("payment__order_number", flat=True)
-    )
+    ) | set(Invoice.objects.filter(close_due=True).values_list("payment__order_number", flat=True))
     for number in sorted(numbers):
         yield Task(f"closing invoices of order {number}", _finish(number))
 

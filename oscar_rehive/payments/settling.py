@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from oscar_rehive import conf
-from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment
+from oscar_rehive.models import Attention, Invoice, OrderPayment
 from oscar_rehive.payments.cleaning import storable, storable_text
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.history import raise_attention, write_entry
@@ -33,12 +34,12 @@ DECIDE_BY_HAND = "Decide what the order is worth to you and change its status by
 def business_of(invoice: Invoice) -> conf.BusinessConfig:
     """The business that made ``invoice``, with the credentials that the settings give it today.
 
-    Raises ``conf.ImproperlyConfigured`` when the settings no longer name that business.
+    Raises ``ImproperlyConfigured`` when the settings no longer name that business.
     """
     for business in conf.current().businesses.values():
         if business.business_id == invoice.business_id:
             return business
-    raise conf.ImproperlyConfigured(
+    raise ImproperlyConfigured(
         f"Invoice {invoice} was made by the business {invoice.business_id}, which {conf.SETTING} no"
         " longer names. Put it back until all its invoices are settled."
     )
@@ -128,10 +129,14 @@ def finish_cancellation(held: Locked, source: str) -> None:
         write_entry(payment, source, f"The order was cancelled: {payment.cancel_reason}")
     elif order is not None and order.standing is Standing.CANCELLED:
         get_shop().release(order.number)
-        write_entry(payment, source, "The order had been cancelled by staff; its stock was released.")
+        write_entry(
+            payment, source, "The order had been cancelled by staff; its stock was released."
+        )
     else:
         # Paid another way, shipped, or deleted: what staff decided stands (P10, peer bug 1).
-        write_entry(payment, source, "The order was left as it is: it is no longer waiting for Rehive.")
+        write_entry(
+            payment, source, "The order was left as it is: it is no longer waiting for Rehive."
+        )
     payment.closed_at = timezone.now()
 
 

@@ -96,18 +96,17 @@ class Shopper:
         page = self.get("/checkout/")
         if guest is not None:
             page = self.submit(page, "main form, .page form", username=guest, options="anonymous")
-        if "shipping-address" in page.url:
-            if page.has('form#new_shipping_address'):
-                page = self.submit(
-                    page,
-                    "form#new_shipping_address",
-                    first_name="Barbara",
-                    last_name="Liskov",
-                    line1="1 Type Street",
-                    line4="London",
-                    postcode="N1 9RT",
-                    country="GB",
-                )
+        if "shipping-address" in page.url and page.has("form#new_shipping_address"):
+            page = self.submit(
+                page,
+                "form#new_shipping_address",
+                first_name="Barbara",
+                last_name="Liskov",
+                line1="1 Type Street",
+                line4="London",
+                postcode="N1 9RT",
+                country="GB",
+            )
         if "shipping-method" in page.url:
             page = self.submit(page, "form[action*=shipping-method]")
         return page

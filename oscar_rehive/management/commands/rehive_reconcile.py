@@ -50,10 +50,12 @@ class Command(BaseCommand):
     def _run_once(self, verbosity: int) -> bool:
         summary = Summary()
         # disable=None: a bar on a terminal, and nothing in a cron job's mail.
-        with tqdm(total=0, unit="", leave=False, disable=None) as bar:
+        known = 0
+        with tqdm(total=known, unit="", leave=False, disable=None) as bar:
             for stage in STAGES:
                 found = list(stage())
-                bar.total += len(found)
+                known += len(found)
+                bar.total = known
                 for task in found:
                     bar.set_description(task.name, refresh=True)
                     run(task, summary)

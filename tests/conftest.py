@@ -1,0 +1,67 @@
+"""What all tests share: the simulator of Rehive as the shop's Rehive, and orders to pay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+
+if TYPE_CHECKING:
+    from oscar_rehive.simulator.process import SimulatorProcess
+
+RETURN_URL = "https://shop.example.com/rehive/return/token/"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On SQLite leave the PostgreSQL tests to the other of the two runs of ``make test``."""
+    if connection.vendor == "postgresql":
+        return
+    left = [item for item in items if item.get_closest_marker("postgres")]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+
+
+@pytest.fixture(autouse=True)
+def _no_memory_of_the_last_test() -> None:
+    """The divisibility of a business's currency is remembered for an hour."""
+    cache.clear()
+
+
+@pytest.fixture
+def rehive(rehive_simulator: SimulatorProcess, settings: Any) -> SimulatorProcess:
+    """The simulator, with the shop's settings pointing at it."""
+    settings.OSCAR_REHIVE = {
+        **settings.OSCAR_REHIVE,
+        "API_URL": rehive_simulator.api_url,
+        "PAYMENT_REQUESTS_URL": rehive_simulator.payment_requests_url,
+        "TOKEN": rehive_simulator.token,
+        "BUSINESS_ID": rehive_simulator.business_id,
+    }
+    return rehive_simulator
+
+
+@pytest.fixture
+def place_order(db: None) -> Callable[..., Any]:
+    """Places an Oscar order that is to be paid through Rehive, and returns it as reloaded."""
+    from oscar.core.loading import get_model
+    from oscar.test.factories import create_basket, create_order, create_product
+
+    from oscar_rehive.payments.placing import expect_payment
+
+    def place(
+        *, total: str = "12.34", in_stock: int = 10, status: str = "Pending", **kwargs: Any
+    ) -> Any:
+        basket = create_basket(empty=True)
+        product = create_product(price=Decimal(total), num_in_stock=in_stock)
+        basket.add_product(product)
+        kwargs.setdefault("guest_email", "guest@example.com")
+        order = create_order(basket=basket, status=status, **kwargs)
+        expect_payment(str(order.number), language="en")
+        return get_model("order", "Order").objects.get(pk=order.pk)
+
+    return place

