@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.utils import timezone
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import path, reverse
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from oscar_rehive.models import (
     Attention,
@@ -17,8 +19,13 @@ from oscar_rehive.models import (
     Entry,
     Invoice,
     OrderPayment,
+    Refund,
     RefusedDeliveries,
 )
+from oscar_rehive.payments import deciding
+from oscar_rehive.payments.mails import send_confirmation_if_due
+from oscar_rehive.payments.refunding import NotRefundable
+from oscar_rehive.rehive.exceptions import RehiveError
 
 
 class ReadOnly:
@@ -93,6 +100,8 @@ class InvoiceAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # as 
 
 @admin.register(Attention)
 class AttentionAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # as above
+    """What waits for a person, each with its ways out as buttons on its page."""
+
     list_display = ("payment", "kind", "reason", "ways_out", "raised_at", "resolved_at")
     list_filter = (("resolved_at", admin.EmptyFieldListFilter), "kind")
     search_fields = ("payment__order_number", "reason")
@@ -100,16 +109,74 @@ class AttentionAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # a
     actions = ("resolve",)
 
     def has_resolve_permission(self, request: HttpRequest) -> bool:
-        """Resolving is the one thing that a person may do here, with the change permission."""
+        """Deciding is the one thing that a person may do here, with the change permission."""
         return request.user.has_perm("oscar_rehive.change_attention")
 
     @admin.action(description=_("Mark as resolved"), permissions=["resolve"])
     def resolve(self, request: HttpRequest, queryset: QuerySet[Attention]) -> None:
         """Note that somebody has looked at the chosen facts."""
-        done = queryset.filter(resolved_at=None).update(
-            resolved_at=timezone.now(), resolved_by=request.user.get_username()[:150]
-        )
-        self.message_user(request, ngettext("%d is resolved.", "%d are resolved.", done) % done)
+        chosen = queryset.filter(resolved_at=None)
+        for attention in chosen:
+            deciding.resolve(attention, by=request.user.get_username())
+        self.message_user(request, _("Resolved."))
+
+    def get_urls(self) -> list[Any]:
+        # A refund asks Rehive, which must not happen inside ATOMIC_REQUESTS (P8).
+        decide = transaction.non_atomic_requests(self.admin_site.admin_view(self.decide_view))
+        return [
+            path("<int:pk>/decide/", decide, name="oscar_rehive_attention_decide"),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        attention = self.get_object(request, object_id)
+        context = dict(extra_context or {})
+        if attention is not None and self.has_resolve_permission(request):
+            context |= {
+                "decide_url": reverse("admin:oscar_rehive_attention_decide", args=[attention.pk]),
+                "refund_offered": deciding.refund_offered(attention),
+                "can_accept": deciding.can_accept(attention),
+            }
+        return super().change_view(request, object_id, form_url, context)
+
+    def decide_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Do what one of the buttons says."""
+        if request.method != "POST" or not self.has_resolve_permission(request):
+            raise PermissionDenied
+        attention = get_object_or_404(Attention, pk=pk)
+        by = request.user.get_username()
+        try:
+            _DECISIONS[request.POST.get("decision", "")](attention, by=by)
+        except KeyError:
+            self.message_user(request, _("Choose one of the buttons."), messages.ERROR)
+        except (deciding.NotAcceptable, NotRefundable, RehiveError, ImproperlyConfigured) as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            if attention.payment.mail_due_at:
+                send_confirmation_if_due(attention.payment.order_number)
+            self.message_user(request, _("Done."))
+        return redirect("admin:oscar_rehive_attention_change", attention.pk)
+
+
+_DECISIONS = {
+    "refund": deciding.give_back,
+    "accept": deciding.accept,
+    "resolve": deciding.resolve,
+}
+
+
+@admin.register(Refund)
+class RefundAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # as above
+    list_display = ("invoice", "status", "amount", "reason", "requested_by", "created_at")
+    list_filter = ("status",)
+    search_fields = ("invoice__payment__order_number", "remote_id")
+    list_select_related = ("invoice__payment",)
 
 
 @admin.register(Delivery)

@@ -87,7 +87,8 @@ class Invoice(models.Model):
 
     ``total`` is the order's total in ``currency`` that was asked for; ``amount`` and ``received``
     are the same kind of money in smallest units; ``recorded`` is the part of ``received`` that
-    stands in the shop's ledger, cut to the ledger's decimals.
+    stands in the shop's ledger, cut to the ledger's decimals. ``refunded`` and ``refund_recorded``
+    are the same for the refunds that were paid out.
     """
 
     class State(models.TextChoices):
@@ -123,6 +124,11 @@ class Invoice(models.Model):
     received = UnitsField(_("received in smallest units"), default=0)
     recorded = models.DecimalField(
         _("recorded in the ledger"), max_digits=12, decimal_places=2, default=0
+    )
+
+    refunded = UnitsField(_("refunded in smallest units"), default=0)
+    refund_recorded = models.DecimalField(
+        _("refunds recorded in the ledger"), max_digits=12, decimal_places=2, default=0
     )
 
     version = models.PositiveIntegerField(
@@ -172,6 +178,43 @@ class Invoice(models.Model):
     def order_number(self) -> str:
         """The number of the order, which is the invoice's ``request_reference``."""
         return self.payment.order_number
+
+
+class Refund(models.Model):
+    """One refund of an invoice, asked for here or discovered at Rehive. ``amount`` is in smallest
+    units of the invoice's currency."""
+
+    class Status(models.TextChoices):
+        REQUESTED = "requested", _("being requested")
+        PENDING = "pending", _("pending")
+        PROCESSING = "processing", _("processing")
+        COMPLETE = "complete", _("complete")
+        FAILED = "failed", _("failed")
+
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="refunds", verbose_name=_("invoice")
+    )
+    amount = UnitsField(_("amount in smallest units"))
+    status = models.CharField(
+        _("status"), max_length=16, choices=Status.choices, default=Status.REQUESTED
+    )
+    key = models.UUIDField(_("key"), default=uuid.uuid4, unique=True, editable=False)
+    remote_id = models.CharField(
+        _("refund at Rehive"), max_length=64, null=True, blank=True, unique=True
+    )
+    reason = models.CharField(_("reason"), max_length=255, blank=True)
+    requested_by = models.CharField(
+        _("requested by"), max_length=150, blank=True, help_text=_("Empty: found at Rehive.")
+    )
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("refund")
+        verbose_name_plural = _("refunds")
+        ordering: ClassVar = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.invoice}: {self.get_status_display()}"
 
 
 class Entry(models.Model):
@@ -227,6 +270,7 @@ class Attention(models.Model):
         BACKWARD = "backward", _("Rehive took a payment back")
         NO_ORDER = "no_order", _("paid, but the order is gone")
         DIFFERENCE = "difference", _("a small difference was accepted")
+        REFUND_FAILED = "refund_failed", _("a refund failed")
 
     payment = models.ForeignKey(OrderPayment, on_delete=models.PROTECT, related_name="attentions")
     invoice = models.ForeignKey(

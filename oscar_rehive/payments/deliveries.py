@@ -16,6 +16,7 @@ from oscar_rehive.payments.cleaning import storable, storable_text
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.mails import send_confirmation_if_due
 from oscar_rehive.payments.opening import NotOpened, adopt, matching
+from oscar_rehive.payments.refunding import follow
 from oscar_rehive.payments.settling import business_of, refresh
 from oscar_rehive.rehive import webhooks
 from oscar_rehive.rehive.client import Timeouts
@@ -85,6 +86,9 @@ def _settle_hint(delivery: Delivery) -> str | None:
     invoice = invoices.filter(remote_id=delivery.remote_id).first()
     if invoice is not None:
         refresh(invoice, Entry.Source.WEBHOOK, timeouts=QUICK)
+        if invoice.received:
+            # A refund made in Rehive's own app is told as a change of the invoice.
+            follow(invoice, Entry.Source.WEBHOOK, timeouts=QUICK)
         return invoice.order_number
     # News of an invoice whose making was never answered: the delivery tells the id we lack.
     lost = invoices.filter(payment__order_number=delivery.reference, remote_id=None, may_exist=True)

@@ -24,6 +24,7 @@ from oscar_rehive.payments.history import raise_attention
 from oscar_rehive.payments.locking import locked
 from oscar_rehive.payments.mails import send_confirmation_if_due
 from oscar_rehive.payments.opening import NotOpened, adopt, give_up, matching
+from oscar_rehive.payments.refunding import IN_FLIGHT, follow
 from oscar_rehive.payments.settling import refresh, set_paid_status
 from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.rehive.statuses import Status
@@ -33,6 +34,10 @@ logger = logging.getLogger(__name__)
 STRAYS_FOR = timedelta(hours=48)
 """How long an attempt that Rehive did not know is still looked for: a create that was abandoned can
 land after its retry."""
+
+PAID_EVERY = timedelta(hours=24)
+PAID_FOR = timedelta(days=120)
+"""Paid invoices are asked about this seldom, and for this long."""
 
 SOURCE = Entry.Source.RECONCILE
 
@@ -145,6 +150,26 @@ def _ask(invoice: Invoice) -> Callable[[Summary], None]:
     return do
 
 
+def _received() -> Iterator[Task]:
+    """Refunds on their way, and now and then every invoice that was paid: for what was refunded or
+    taken back in Rehive's own app while the webhook was silent."""
+    now = timezone.now()
+    seldom = Q(asked_at__lte=now - PAID_EVERY, created_at__gt=now - PAID_FOR)
+    in_flight = Q(refunds__status__in=IN_FLIGHT)
+    paid = Invoice.objects.exclude(received=0).filter(seldom | in_flight).distinct()
+    for invoice in paid.select_related("payment").order_by("pk"):
+        yield Task(f"refunds of invoice {invoice}", _follow(invoice))
+
+
+def _follow(invoice: Invoice) -> Callable[[Summary], None]:
+    def do(summary: Summary) -> None:
+        refresh(invoice, SOURCE)
+        follow(invoice, SOURCE)
+        summary.asked += 1
+
+    return do
+
+
 def _overdue() -> Iterator[Task]:
     """Orders whose payment window is over. Rehive has just been asked about their invoices, and
     ``cancel_order`` asks again before it closes one: never cancel blind (peer bug 9)."""
@@ -236,6 +261,7 @@ STAGES: tuple[Callable[[], Iterator[Task]], ...] = (
     _lost,
     _deliveries,
     _open,
+    _received,
     _overdue,
     _closings,
     _statuses,

@@ -289,14 +289,20 @@ def _stay_paid(held: Locked, invoice: Invoice, status: Status) -> None:
 
 
 def _pay_order(held: Locked, invoice: Invoice, status: Status, source: str) -> None:
-    payment, order = held.payment, held.order
+    payment = held.payment
     obstacle = _obstacle(held, invoice, status)
     _note_excess(payment, invoice)
     if obstacle is not None:
         kind, reason, ways_out = obstacle
         raise_attention(payment, kind, reason, invoice=invoice, ways_out=ways_out)
         return
-    assert order is not None  # _obstacle() has it for a missing order
+    mark_paid(held, invoice, source)
+
+
+def mark_paid(held: Locked, invoice: Invoice, source: str) -> None:
+    """Make the order paid by ``invoice``; the caller has made sure that it may, and saves the
+    payment."""
+    payment = held.payment
     payment.paid_at = payment.mail_due_at = timezone.now()
     payment.cancel_reason = ""
     payment.status_due = True

@@ -131,9 +131,12 @@ class Client:
         """The movements of money that belong to an invoice."""
         return self._all(f"{self._invoice_url(invoice_id)}transactions/", wire.read_transaction)
 
-    def refunds(self, invoice_id: str) -> Iterator[wire.RemoteRefund]:
+    def refunds(
+        self, invoice_id: str, *, timeouts: Timeouts = Timeouts()
+    ) -> Iterator[wire.RemoteRefund]:
         """The refunds of an invoice, whoever asked for them."""
-        return self._all(f"{self._invoice_url(invoice_id)}refunds/", wire.read_refund)
+        url = f"{self._invoice_url(invoice_id)}refunds/"
+        return self._all(url, wire.read_refund, timeouts=timeouts)
 
     def create_refund(
         self, invoice_id: str, *, amount: int, currency: str, reason: str, idempotency_key: str
@@ -172,12 +175,14 @@ class Client:
     def _one(self, method: str, url: str, read: Callable[[Any], T], **kwargs: Any) -> T:
         return read(_unwrap(self._send(method, url, **kwargs)))
 
-    def _all(self, url: str, read: Callable[[Any], T]) -> Iterator[T]:
+    def _all(
+        self, url: str, read: Callable[[Any], T], *, timeouts: Timeouts = Timeouts()
+    ) -> Iterator[T]:
         # Pages are counted here and Rehive's own "next" only tells whether there is one: following
         # its address would send our token to whatever host it names.
         for page in range(1, MAX_PAGES + 1):
             params = {"page": page, "page_size": PAGE_SIZE}
-            data = _unwrap(self._send("GET", url, params=params))
+            data = _unwrap(self._send("GET", url, params=params, timeouts=timeouts))
             results = data.get("results") if isinstance(data, Mapping) else data
             if not isinstance(results, list):
                 raise Unintelligible("Rehive sent a list without results.")

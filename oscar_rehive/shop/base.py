@@ -55,6 +55,11 @@ class Shop(Protocol):
     ) -> None:
         """Write ``amount`` received through the invoice ``invoice_id`` into the ledger."""
 
+    def record_refund(
+        self, number: str, *, amount: Decimal, invoice_id: str, reference: str
+    ) -> None:
+        """Write ``amount`` refunded through the invoice ``invoice_id`` into the ledger."""
+
     def set_paid(self, number: str, *, amount: Decimal, reference: str) -> None:
         """Move the order to the paid status; raises ``StatusRefused`` and then changes nothing."""
 

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 SOURCE_TYPE_CODE = "rehive"
 SOURCE_TYPE_NAME = "Rehive"
 PAID_EVENT = "Paid"
+REFUNDED_EVENT = "Refunded"
 
 OscarOrder = get_model("order", "Order")
 OrderDiscount = get_model("order", "OrderDiscount")
@@ -69,6 +70,17 @@ class OscarShop:
         # Allocated and debited together, so that the source's balance says nothing is left to take.
         source.allocate(amount, reference=reference, status="complete")
         source.debit(amount, reference=reference, status="complete")
+
+    def record_refund(
+        self, number: str, *, amount: Decimal, invoice_id: str, reference: str
+    ) -> None:
+        order = _read(number)
+        source = Source.objects.get(
+            order=order, source_type__code=SOURCE_TYPE_CODE, reference=invoice_id
+        )
+        source.refund(amount, reference=reference, status="complete")
+        event_type, _ = PaymentEventType.objects.get_or_create(name=REFUNDED_EVENT)
+        _event_handler().create_payment_event(order, event_type, amount, reference=reference)
 
     def set_paid(self, number: str, *, amount: Decimal, reference: str) -> None:
         order = _read(number)

@@ -1,0 +1,228 @@
+"""Refunds: asked for once, followed to their end, in the ledger once, whoever tells first."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from oscar_rehive.models import Attention, Entry, Invoice, Refund
+from oscar_rehive.payments.cleaning import storable_text
+from oscar_rehive.payments.gateway import client_for
+from oscar_rehive.payments.history import raise_attention, write_entry
+from oscar_rehive.payments.locking import Locked, locked
+from oscar_rehive.payments.settling import business_of
+from oscar_rehive.rehive.client import Timeouts
+from oscar_rehive.rehive.exceptions import RehiveError
+from oscar_rehive.rehive.money import floor_to_places, from_units, to_units
+from oscar_rehive.rehive.wire import RemoteRefund
+from oscar_rehive.shop import get_shop
+
+IN_FLIGHT = (Refund.Status.REQUESTED, Refund.Status.PENDING, Refund.Status.PROCESSING)
+
+REQUEST_OVER_AFTER = timedelta(minutes=2)
+
+
+class NotRefundable(Exception):
+    """More was asked for than is left of what was received; the message says how much is left."""
+
+
+def refundable(invoice: Invoice) -> Decimal:
+    """What can still be given back of ``invoice``, in its currency."""
+    return from_units(_left(invoice), invoice.divisibility)
+
+
+def refund(invoice: Invoice, amount: Decimal, *, reason: str, by: str) -> Refund:
+    """Ask Rehive to refund ``amount``, in the invoice's currency; ``by`` is who wants it.
+
+    Raises ``NotRefundable`` before anything is sent. After a ``RehiveError`` with
+    ``may_have_happened`` the refund stays noted, counts as given, and reconcile finds out; it is
+    never simply sent again.
+    """
+    with locked(invoice.order_number) as held:
+        current = held.payment.invoices.get(pk=invoice.pk)
+        units = to_units(amount, current.divisibility)
+        if not 0 < units <= _left(current):
+            raise NotRefundable(
+                f"At most {refundable(current)} {current.currency} of invoice {current} can be"
+                " refunded."
+            )
+        asked = Refund.objects.create(
+            invoice=current, amount=units, reason=reason[:255], requested_by=by[:150]
+        )
+        write_entry(
+            held.payment,
+            Entry.Source.STAFF,
+            f"{by} asked for a refund of {amount} {current.currency}: {reason}",
+            invoice=current,
+        )
+    _send(asked)
+    return asked
+
+
+def follow(invoice: Invoice, source: str, *, timeouts: Timeouts = Timeouts()) -> None:
+    """Bring the refunds of ``invoice`` in line with Rehive's list of them, its own app's included.
+
+    Raises ``RehiveError`` when Rehive cannot be asked.
+    """
+    if invoice.remote_id is None:
+        return
+    # Read before Rehive is asked: a refund that is asked for meanwhile is not "missing" there.
+    waiting = set(_unanswered(invoice).values_list("pk", flat=True))
+    client = client_for(business_of(invoice))
+    remotes = list(client.refunds(invoice.remote_id, timeouts=timeouts))
+    with locked(invoice.order_number) as held:
+        current = held.payment.invoices.get(pk=invoice.pk)
+        for remote in remotes:
+            _take(held, current, remote, source)
+        for lost in _unanswered(current).filter(pk__in=waiting):
+            _end_lost(held, current, lost, source)
+        _record(held, current, source)
+        current.save()
+
+
+def _left(invoice: Invoice) -> int:
+    given: int = sum(one.amount for one in invoice.refunds.exclude(status=Refund.Status.FAILED))
+    return max(int(invoice.received) - given, 0)
+
+
+def _unanswered(invoice: Invoice) -> QuerySet[Refund]:
+    return invoice.refunds.filter(remote_id=None, status=Refund.Status.REQUESTED)
+
+
+def _send(asked: Refund) -> None:
+    invoice = asked.invoice
+    client = client_for(business_of(invoice))
+    try:
+        remote = client.create_refund(
+            invoice.remote_id or "",
+            amount=asked.amount,
+            currency=invoice.currency,
+            reason=_reason_with_key(asked),
+            idempotency_key=str(asked.key),
+        )
+    except RehiveError as error:
+        _note_failed_request(asked, error)
+        raise
+    with locked(invoice.order_number) as held:
+        current = held.payment.invoices.get(pk=invoice.pk)
+        _take(held, current, remote, Entry.Source.STAFF)
+        _record(held, current, Entry.Source.STAFF)
+        current.save()
+    asked.refresh_from_db()
+
+
+def _reason_with_key(asked: Refund) -> str:
+    """Rehive's refunds have no metadata; the reason is where ours can be recognised again."""
+    return f"{asked.reason} [{asked.key.hex}]"
+
+
+def _note_failed_request(asked: Refund, error: RehiveError) -> None:
+    with locked(asked.invoice.order_number) as held:
+        current = Refund.objects.get(pk=asked.pk)
+        if current.remote_id is None and not error.may_have_happened:
+            current.status = Refund.Status.FAILED
+            current.save()
+        write_entry(
+            held.payment,
+            Entry.Source.STAFF,
+            f"The refund could not be asked for: {error}",
+            invoice=asked.invoice,
+        )
+    asked.refresh_from_db()
+
+
+def _take(held: Locked, invoice: Invoice, remote: RemoteRefund, source: str) -> None:
+    """Note what Rehive says of one refund."""
+    ours = _ours(invoice, remote)
+    status = remote.status if remote.status in Refund.Status.values else Refund.Status.PENDING
+    if ours.status == Refund.Status.COMPLETE:
+        status = Refund.Status.COMPLETE
+    elif status != ours.status:
+        write_entry(
+            held.payment,
+            source,
+            f"A refund of {from_units(ours.amount, invoice.divisibility)} {invoice.currency} is"
+            f" {Refund.Status(status).label}.",
+            invoice=invoice,
+        )
+        if status == Refund.Status.FAILED:
+            raise_attention(
+                held.payment,
+                Attention.Kind.REFUND_FAILED,
+                f"A refund of {from_units(ours.amount, invoice.divisibility)} {invoice.currency}"
+                f" through invoice {invoice} failed.",
+                invoice=invoice,
+                subject=f"refund {remote.id}",
+                ways_out="Look at it in Rehive's app, then refund again.",
+            )
+    ours.remote_id, ours.status = remote.id, status
+    ours.save()
+
+
+def _ours(invoice: Invoice, remote: RemoteRefund) -> Refund:
+    """Our note of ``remote``: by its id; or one that was never answered, by its key or, where
+    Rehive tells no reason, by its amount (peer bug 12: counted twice when its webhook came first);
+    else a new one, for a refund made in Rehive's own app."""
+    known = Refund.objects.filter(invoice=invoice, remote_id=remote.id).first()
+    if known is not None:
+        return known
+    told = remote.raw.get("reason")
+    for one in invoice.refunds.filter(remote_id=None).order_by("pk"):
+        by_key = isinstance(told, str) and one.key.hex in told
+        by_amount = (
+            not isinstance(told, str)
+            and one.status == Refund.Status.REQUESTED
+            and one.amount == remote.amount
+        )
+        if by_key or by_amount:
+            return one
+    reason = storable_text(told)[:255] if isinstance(told, str) else ""
+    return Refund(invoice=invoice, amount=remote.amount, reason=reason)
+
+
+def _end_lost(held: Locked, invoice: Invoice, lost: Refund, source: str) -> None:
+    """Rehive does not list a refund whose request was never answered: it was not made.
+
+    Not before its request can be over, or a slow one would be ended while it is under way.
+    """
+    if timezone.now() - lost.created_at < REQUEST_OVER_AFTER:
+        return
+    lost.status = Refund.Status.FAILED
+    lost.save()
+    write_entry(
+        held.payment, source, "Rehive does not know the refund; it was not made.", invoice=invoice
+    )
+    raise_attention(
+        held.payment,
+        Attention.Kind.REFUND_FAILED,
+        f"A refund of {from_units(lost.amount, invoice.divisibility)} {invoice.currency} through"
+        f" invoice {invoice} never reached Rehive.",
+        invoice=invoice,
+        subject=f"refund {lost.key.hex}",
+        ways_out="Refund again.",
+    )
+
+
+def _record(held: Locked, invoice: Invoice, source: str) -> None:
+    """Bring the ledger up to what was paid out: the difference to what stands there, once (P2)."""
+    done = invoice.refunds.filter(status=Refund.Status.COMPLETE).order_by("pk")
+    invoice.refunded = sum(one.amount for one in done)
+    if held.order is None:
+        return
+    shop = get_shop()
+    total = floor_to_places(from_units(invoice.refunded, invoice.divisibility), shop.ledger_places)
+    gained = total - invoice.refund_recorded
+    if gained <= 0 or invoice.recorded <= 0:
+        return
+    newest = done.last()
+    shop.record_refund(
+        held.order.number,
+        amount=gained,
+        invoice_id=invoice.remote_id or "",
+        reference=(newest.remote_id or "" if newest else "")[:128],
+    )
+    invoice.refund_recorded = total
+    write_entry(held.payment, source, "A refund was paid out.", invoice=invoice, amount=-gained)
