@@ -13,8 +13,6 @@ from django.db import connection
 if TYPE_CHECKING:
     from oscar_rehive.simulator.process import SimulatorProcess
 
-RETURN_URL = "https://shop.example.com/rehive/return/token/"
-
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On SQLite leave the PostgreSQL tests to the other of the two runs of ``make test``."""

@@ -8,22 +8,11 @@ from typing import Any
 import pytest
 from django.core import mail
 
-from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment
+from oscar_rehive.models import Attention, Invoice, OrderPayment
 from oscar_rehive.payments.mails import send_confirmation_if_due
-from oscar_rehive.payments.opening import open_invoice
-from oscar_rehive.payments.settling import refresh
-from tests.conftest import RETURN_URL
+from tests.steps import opened, settled
 
 pytestmark = pytest.mark.django_db
-
-
-def opened(order: Any) -> Invoice:
-    return open_invoice(order.number, return_url=RETURN_URL)
-
-
-def settled(invoice: Invoice) -> Invoice:
-    refresh(invoice, Entry.Source.WEBHOOK)
-    return invoice
 
 
 @pytest.mark.parametrize("outcome", ["pay", "pay_late"])

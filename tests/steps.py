@@ -1,0 +1,61 @@
+"""Steps that the specification-like tests are made of."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from oscar_rehive import conf
+from oscar_rehive.models import Entry, Invoice, OrderPayment
+from oscar_rehive.payments.gateway import client_for
+from oscar_rehive.payments.opening import open_invoice
+from oscar_rehive.payments.settling import business_of, refresh
+from oscar_rehive.rehive.wire import RemoteInvoice
+
+RETURN_URL = "https://shop.example.com/rehive/return/token/"
+
+
+def opened(order: Any) -> Invoice:
+    """The order's open invoice."""
+    return open_invoice(order.number, return_url=RETURN_URL)
+
+
+def told(invoice: Invoice) -> RemoteInvoice:
+    """What Rehive says of ``invoice`` at this moment, to be settled later."""
+    return client_for(business_of(invoice)).invoice(invoice.remote_id or "")
+
+
+def settled(invoice: Invoice, source: str = Entry.Source.WEBHOOK) -> Invoice:
+    """``invoice`` after Rehive was asked about it."""
+    refresh(invoice, source)
+    return invoice
+
+
+def window_over(order: Any) -> None:
+    """Let the order's payment window be over."""
+    OrderPayment.objects.filter(order_number=order.number).update(
+        window_ends_at=timezone.now() - timedelta(seconds=1)
+    )
+
+
+def delivered(client: Any, invoice: Invoice, **data: Any) -> Any:
+    """The shop's answer to a webhook call about ``invoice``."""
+    secret = conf.current().businesses["USD"].webhook_secrets[0]
+    return client.post(
+        "/rehive/webhook/",
+        {"data": {"id": invoice.remote_id, "request_reference": invoice.order_number, **data}},
+        content_type="application/json",
+        headers={"Authorization": f"Secret {secret}"},
+    )
+
+
+def payable_at(rehive: Any, order: Any) -> list[str]:
+    """The ids of the order's invoices that could be paid at Rehive now."""
+    open_words = ("draft", "initiated", "processing", "received", "underpaid")
+    return [
+        invoice["id"]
+        for invoice in rehive.invoices()
+        if invoice["request_reference"] == order.number and invoice["status"] in open_words
+    ]
