@@ -61,17 +61,28 @@ _COUNTS: Mapping[Status, _Money] = {
 def received_units(remote: RemoteInvoice, status: Status) -> int:
     """How much was received for good, in smallest units of the invoice's currency.
 
-    A quote in the invoice's own currency counts exactly; one in another currency counts pro rata of
-    what it was quoted at, rounded down. A paid status vouches for the whole amount whatever the
-    quotes say, and an overpayment for what the quotes say beyond it.
+    A paid status vouches for the whole amount whatever the quotes say, and an overpayment for what
+    they say beyond it.
     """
     counts = _COUNTS.get(status, _Money.FULL)
     if counts is _Money.NONE:
         return 0
-    quoted = sum(
-        quote.total_paid
-        if quote.currency.code == remote.currency.code
-        else pro_rata(remote.amount, paid=quote.total_paid, quoted=quote.amount)
-        for quote in remote.quotes
-    )
+    quoted = _quoted_units(remote)
     return max(quoted, remote.amount) if counts is _Money.FULL else quoted
+
+
+def _quoted_units(remote: RemoteInvoice) -> int:
+    """What the quotes say was paid.
+
+    One in the invoice's own currency counts exactly. One in another currency counts pro rata of
+    what it stands for, rounded down: of what the quotes before it had left to pay. Taking it for
+    the whole amount would count a part that was paid first twice.
+    """
+    received = 0
+    for quote in remote.quotes:
+        if quote.currency.code == remote.currency.code:
+            received += quote.total_paid
+        else:
+            left = max(remote.amount - received, 0)
+            received += pro_rata(left, paid=quote.total_paid, quoted=quote.amount)
+    return received

@@ -378,12 +378,14 @@ def _obstacle(
 
 
 def _note_excess(payment: OrderPayment, invoice: Invoice) -> None:
-    if invoice.received > invoice.amount:
-        excess = from_units(invoice.received - invoice.amount, invoice.divisibility)
+    excess = from_units(invoice.received - invoice.amount, invoice.divisibility)
+    if excess > 0 or invoice.remote_status == Status.OVERPAID:
         raise_attention(
             payment,
             Attention.Kind.EXCESS,
-            f"{excess} {invoice.currency} more than due came through invoice {invoice}.",
+            f"{excess} {invoice.currency} more than due came through invoice {invoice}."
+            if excess > 0
+            else f"Rehive says that invoice {invoice} was overpaid, but not by how much.",
             invoice=invoice,
             ways_out="Refund the excess to the payer.",
         )

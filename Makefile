@@ -1,0 +1,40 @@
+# Needs Python 3.10 or newer and make. Everything else is installed into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help sandbox test lint format clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+sandbox: .venv/.installed-sandbox ## Run a shop with the plugin and a simulator of Rehive
+	@$(BIN)/python sandbox/serve.py
+
+test: .venv/.installed-dev ## Run the tests, on SQLite and on a PostgreSQL of their own
+	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m tests.with_postgres pytest -m postgres
+
+lint: .venv/.installed-dev ## Check style, types, layers and migrations
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy oscar_rehive
+	$(BIN)/lint-imports
+	$(BIN)/python sandbox/manage.py makemigrations --check --dry-run
+
+format: .venv/.installed-dev ## Put the code into the house style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean: ## Remove builds and caches, and with them all data of the sandbox
+	rm -rf build dist *.egg-info sandbox/var
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+# A stamp for each extra, so that pip runs again only after a change of pyproject.toml.
+.venv/.installed-%: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "$(PYTHON) is too old: make PYTHON=python3.12 …")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing into .venv, a minute or two the first time …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[$*]"
+	@touch $@

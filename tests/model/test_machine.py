@@ -1,0 +1,433 @@
+"""Shopper, Rehive, network, clock and staff at random, with faults and kills between any two steps.
+
+Promises P1 to P10 are checked after every step; once the faults have ended and reconcile has run,
+shop and Rehive must agree. ``REHIVE_EXAMPLES`` sets how many examples are played.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.db import connection
+from hypothesis import HealthCheck
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from oscar.core.loading import get_class, get_model
+
+from oscar_rehive.models import (
+    Attention,
+    Delivery,
+    Entry,
+    Invoice,
+    OrderPayment,
+    Refund,
+)
+from oscar_rehive.payments import deliveries, refunding
+from oscar_rehive.payments.cancelling import NotCancellable, cancel_order
+from oscar_rehive.payments.gateway import BusinessNotUsable
+from oscar_rehive.payments.mails import send_confirmation_if_due
+from oscar_rehive.payments.opening import Busy, NotOpened, NotPayable, open_invoice
+from oscar_rehive.payments.reconciling import reconcile
+from oscar_rehive.payments.settling import refresh, settle
+from oscar_rehive.rehive.exceptions import RehiveError
+from oscar_rehive.rehive.wire import RemoteInvoice
+from oscar_rehive.simulator.errors import RehiveError as RefusedByRules
+from tests.model.world import BUSINESS_ID, FAULTS, Killed, World
+from tests.steps import RETURN_URL
+
+Order = get_model("order", "Order")
+Line = get_model("order", "Line")
+Source = get_model("payment", "Source")
+SourceType = get_model("payment", "SourceType")
+StockRecord = get_model("partner", "StockRecord")
+
+OPEN_WORDS = ("draft", "initiated", "processing", "received", "underpaid")
+EXPECTED = (
+    NotPayable,
+    Busy,
+    NotOpened,
+    NotCancellable,
+    BusinessNotUsable,
+    RehiveError,
+    RefusedByRules,
+    refunding.NotRefundable,
+    Killed,
+)
+"""What a step may end with: said to the shopper or staff, and nothing lost by it."""
+
+ORDERS = st.integers(0, 2)
+ATTEMPTS = st.integers(0, 3)
+
+
+class Machine(RuleBasedStateMachine):
+    """One world, up to three orders."""
+
+    place_order: Any = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self._installed = self.world.installed()
+        self._installed.__enter__()
+        self.orders: list[str] = []
+        self.decided: dict[str, str] = {}
+        self.paid: set[str] = set()
+        self.old_news: list[tuple[Invoice, RemoteInvoice]] = []
+        mail.outbox.clear()
+        _empty_the_database()
+
+    # The shopper
+
+    @precondition(lambda self: len(self.orders) < 3)
+    @rule(total=st.sampled_from(["10.00", "0.03", "99999.99"]))
+    def place(self, total: str) -> None:
+        order = type(self).place_order(total=total, in_stock=5)
+        self.orders.append(order.number)
+
+    @rule(order=ORDERS)
+    def go_and_pay(self, order: int) -> None:
+        with self.step(order) as number:
+            open_invoice(number, return_url=RETURN_URL)
+
+    @rule(order=ORDERS)
+    def come_back(self, order: int) -> None:
+        with self.step(order) as number:
+            for invoice in Invoice.objects.filter(payment__order_number=number).exclude(
+                remote_id=None
+            ):
+                refresh(invoice, Entry.Source.RETURN)
+            send_confirmation_if_due(number)
+
+    @rule(order=ORDERS)
+    def change_the_basket(self, order: int) -> None:
+        with self.step(order) as number:
+            cancel_order(number, reason="shopper", source=Entry.Source.CHECKOUT)
+
+    # Rehive
+
+    @rule(
+        order=ORDERS,
+        attempt=ATTEMPTS,
+        outcome=st.sampled_from(
+            [
+                "pay",
+                "pay",
+                "pay_less",
+                "pay_more",
+                "pay_late",
+                "start",
+                "confirm",
+                "complete",
+                "fail",
+                "expire",
+            ]
+        ),
+        currency=st.sampled_from([None, None, "BTC", "EUR"]),
+    )
+    def payer(self, order: int, attempt: int, outcome: str, currency: str | None) -> None:
+        for remote in self.remote(order, attempt):
+            with contextlib.suppress(RefusedByRules):
+                self.world.rehive.outcome(remote["id"], outcome, currency=currency)
+
+    @rule(order=ORDERS, attempt=ATTEMPTS, work=st.booleans())
+    def webhook(self, order: int, attempt: int, work: bool) -> None:
+        for remote in self.remote(order, attempt):
+            with self.step(order):
+                delivery = deliveries.store(
+                    b'{"data": {"id": "%s", "request_reference": "%s"}}'
+                    % (remote["id"].encode(), remote["request_reference"].encode())
+                )
+                if work:
+                    deliveries.work_on(delivery)
+
+    @rule(order=ORDERS, attempt=ATTEMPTS)
+    def an_answer_is_slow(self, order: int, attempt: int) -> None:
+        for remote in self.remote(order, attempt):
+            invoice = Invoice.objects.filter(remote_id=remote["id"]).first()
+            if invoice is not None:
+                with self.step(order):
+                    self.old_news.append((invoice, self.world.client.invoice(remote["id"])))
+
+    @precondition(lambda self: self.old_news)
+    @rule()
+    def the_slow_answer_arrives(self) -> None:
+        invoice, remote = self.old_news.pop()
+        with self.step(0):
+            settle(invoice, remote, source=Entry.Source.RETURN)
+
+    @rule(order=ORDERS, attempt=ATTEMPTS, amount=st.integers(1, 500), by_app=st.booleans())
+    def a_refund(self, order: int, attempt: int, amount: int, by_app: bool) -> None:
+        for remote in self.remote(order, attempt):
+            with self.step(order):
+                if by_app:
+                    body = {"amount": amount, "currency": "USD", "type": "native"}
+                    self.world.rehive.create_refund(BUSINESS_ID, remote["id"], body)
+                else:
+                    invoice = Invoice.objects.filter(remote_id=remote["id"]).first()
+                    if invoice is not None:
+                        refunding.refund(
+                            invoice, Decimal(amount) / 100, reason="because", by="staff"
+                        )
+
+    @rule(
+        order=ORDERS, attempt=ATTEMPTS, status=st.sampled_from(["processing", "complete", "failed"])
+    )
+    def a_refund_goes_on(self, order: int, attempt: int, status: str) -> None:
+        for remote in self.remote(order, attempt):
+            for made in self.world.rehive.refunds(BUSINESS_ID, remote["id"])["results"]:
+                with contextlib.suppress(RefusedByRules):
+                    self.world.rehive.progress_refund(made["identifier"], status)
+
+    # Staff, time, network
+
+    @rule(order=ORDERS, status=st.sampled_from(["Cancelled", "Being processed", "Complete"]))
+    def staff_decide(self, order: int, status: str) -> None:
+        for number in self.orders[order : order + 1]:
+            placed = Order.objects.get(number=number)
+            if status in placed.available_statuses():
+                handler = get_class("order.processing", "EventHandler")()
+                handler.handle_order_status_change(placed, status)
+                self.decided[number] = status
+
+    @rule(order=ORDERS, total=st.sampled_from(["10.00", "12.00"]))
+    def staff_edit(self, order: int, total: str) -> None:
+        for number in self.orders[order : order + 1]:
+            Order.objects.filter(number=number, status="Pending").update(
+                total_incl_tax=Decimal(total)
+            )
+
+    @rule(order=ORDERS)
+    def paid_in_cash(self, order: int) -> None:
+        for number in self.orders[order : order + 1]:
+            placed = Order.objects.get(number=number)
+            cash, _ = SourceType.objects.get_or_create(code="cash", defaults={"name": "Cash"})
+            Source.objects.create(
+                order=placed, source_type=cash, amount_debited=placed.total_incl_tax
+            )
+
+    @rule(hours=st.sampled_from([0.01, 0.2, 1, 3, 25]))
+    def time_passes(self, hours: float) -> None:
+        self.world.advance(timedelta(hours=hours))
+
+    @rule(faults=st.lists(st.sampled_from(FAULTS), max_size=3))
+    def network_fails(self, faults: list[str]) -> None:
+        self.world.faults = faults
+
+    @rule(at=st.integers(1, 14))
+    def killed_soon(self, at: int) -> None:
+        self.world.kill_in = at
+
+    @rule()
+    def reconcile(self) -> None:
+        with self.step(0):
+            reconcile()
+
+    # What must hold after every step
+
+    @invariant()
+    def p1_paid_only_with_the_money(self) -> None:
+        for payment in OrderPayment.objects.exclude(paid_at=None):
+            assert any(
+                self.world.rehive.received(invoice.remote_id) >= invoice.amount
+                for invoice in payment.invoices.filter(state=Invoice.State.PAID)
+                if invoice.remote_id
+            )
+
+    @invariant()
+    def p2_every_cent_once(self) -> None:
+        for invoice in Invoice.objects.exclude(remote_id=None):
+            there = self.world.rehive.received(invoice.remote_id)
+            assert invoice.received <= there
+            assert invoice.recorded == Decimal(invoice.received) / 100
+            source = Source.objects.filter(reference=invoice.remote_id).first()
+            assert (source.amount_debited if source else 0) == invoice.recorded
+            assert (source.amount_refunded if source else 0) == invoice.refund_recorded
+            if source:
+                debits = source.transactions.filter(txn_type="Debit")
+                assert sum(debit.amount for debit in debits) == invoice.recorded
+
+    @invariant()
+    def p2_never_refunded_more_than_received(self) -> None:
+        for remote in self.everything():
+            given = sum(
+                made["amount"]
+                for made in self.world.rehive.refunds(BUSINESS_ID, remote["id"])["results"]
+                if made["status"] != "failed"
+            )
+            assert given <= self.world.rehive.received(remote["id"])
+
+    @invariant()
+    def p3_one_mail_and_only_for_paid(self) -> None:
+        paid = OrderPayment.objects.exclude(paid_at=None).count()
+        assert len(mail.outbox) <= paid
+
+    @invariant()
+    def p4_stock_is_held_once(self) -> None:
+        for number in self.orders:
+            line = Line.objects.get(order__number=number)
+            ended = OrderPayment.objects.get(order_number=number).closed_at is not None
+            cancelled = Order.objects.get(number=number).status == "Cancelled"
+            held = line.stockrecord.num_allocated
+            assert held in (0, 1)
+            if not ended and not cancelled:
+                assert held == 1
+
+    @invariant()
+    def p5_one_payable_invoice(self) -> None:
+        for number in self.orders:
+            payable = [
+                remote
+                for remote in self.everything()
+                if remote["request_reference"] == number and remote["status"] in OPEN_WORDS
+            ]
+            assert len(payable) <= 1
+
+    @invariant()
+    def p6_paid_stays_paid(self) -> None:
+        now = set(OrderPayment.objects.exclude(paid_at=None).values_list("order_number", flat=True))
+        assert self.paid <= now
+        self.paid = now
+
+    @invariant()
+    def p10_what_staff_decided_stands(self) -> None:
+        for number, status in self.decided.items():
+            assert Order.objects.get(number=number).status == status
+
+    # The end
+
+    def teardown(self) -> None:
+        try:
+            if self.orders:
+                self.settle_down()
+        finally:
+            self._installed.__exit__(None, None, None)
+
+    def settle_down(self) -> None:
+        """Faults end, time passes, reconcile runs: shop and Rehive agree."""
+        self.world.faults, self.world.kill_in = [], None
+        for _ in range(3):
+            self.world.advance(timedelta(hours=27))
+            summary = reconcile()
+        assert summary.failures == []
+        self.invariants_hold()
+        for number in self.orders:
+            self.agree(number)
+        assert not Delivery.objects.filter(state=Delivery.State.NEW).exists()
+        assert len(mail.outbox) == OrderPayment.objects.exclude(paid_at=None).count()
+
+    def invariants_hold(self) -> None:
+        self.p1_paid_only_with_the_money()
+        self.p2_every_cent_once()
+        self.p2_never_refunded_more_than_received()
+        self.p4_stock_is_held_once()
+        self.p5_one_payable_invoice()
+        self.p6_paid_stays_paid()
+        self.p10_what_staff_decided_stands()
+
+    def agree(self, number: str) -> None:
+        payment = OrderPayment.objects.get(order_number=number)
+        order = Order.objects.get(number=number)
+        remotes = [remote for remote in self.everything() if remote["request_reference"] == number]
+        known = {invoice.remote_id: invoice for invoice in payment.invoices.exclude(remote_id=None)}
+        assert {remote["id"] for remote in remotes} <= set(known)
+        for remote in remotes:
+            invoice = known[remote["id"]]
+            received = self.world.rehive.received(remote["id"])
+            money_comes = remote["status"] in ("received", "underpaid")
+            if payment.is_settled and not money_comes:
+                assert remote["status"] not in OPEN_WORDS
+            if remote["status"] in ("paid", "complete", "overpaid", "late"):
+                assert payment.paid_at or Attention.objects.filter(invoice=invoice).exists()
+            if not money_comes:
+                assert invoice.received == received
+            refunded = sum(
+                made["amount"]
+                for made in self.world.rehive.refunds(BUSINESS_ID, remote["id"])["results"]
+                if made["status"] == "complete"
+            )
+            assert invoice.refunded == refunded
+        part = any(remote["status"] in ("received", "underpaid") for remote in remotes)
+        assert payment.is_settled or part or Attention.objects.filter(payment=payment).exists()
+        if payment.closed_at and order.status == "Cancelled":
+            assert Line.objects.get(order=order).stockrecord.num_allocated == 0
+        if payment.paid_at and number not in self.decided:
+            assert order.status == "Being processed"
+
+    # Helpers
+
+    def step(self, order: int) -> Any:
+        return _Step(self.orders[order] if order < len(self.orders) else "")
+
+    def everything(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.world.rehive.invoices(BUSINESS_ID, 1, 250)["results"]
+        return found
+
+    def remote(self, order: int, attempt: int) -> list[dict[str, Any]]:
+        """The invoice of that attempt at Rehive, if there is one."""
+        if order >= len(self.orders):
+            return []
+        mine = [
+            remote
+            for remote in reversed(self.everything())
+            if remote["request_reference"] == self.orders[order]
+        ]
+        return mine[attempt : attempt + 1]
+
+
+class _Step:
+    """Something that may fail in the ways that are said, and in no other."""
+
+    def __init__(self, number: str) -> None:
+        self.number = number
+
+    def __enter__(self) -> str:
+        return self.number
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
+        if isinstance(error, OrderPayment.DoesNotExist) and not self.number:
+            return True
+        return isinstance(error, EXPECTED)
+
+
+def _empty_the_database() -> None:
+    for model in (Refund, Attention, Entry, Delivery, Invoice, OrderPayment):
+        model.objects.all().delete()
+    for label, name in (
+        ("payment", "Source"),
+        ("order", "Order"),
+        ("basket", "Basket"),
+        ("partner", "StockRecord"),
+        ("catalogue", "Product"),
+    ):
+        get_model(label, name).objects.all().delete()
+    assert not connection.in_atomic_block
+
+
+@pytest.mark.django_db(transaction=True)
+def test_any_story_ends_with_shop_and_rehive_in_agreement(place_order: Any, settings: Any) -> None:
+    from hypothesis import settings as hypothesis_settings
+
+    settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "BUSINESS_ID": BUSINESS_ID}
+    Machine.place_order = staticmethod(place_order)
+    run_state_machine_as_test(
+        Machine,
+        settings=hypothesis_settings(
+            max_examples=int(os.environ.get("REHIVE_EXAMPLES", "60")),
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+        ),
+    )
