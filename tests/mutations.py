@@ -1,0 +1,233 @@
+"""Takes out each guard of the service in turn and shows that a test notices::
+
+    python -m tests.mutations            # all of them; part of "make test-long"
+    python -m tests.mutations lock       # those whose name contains "lock"
+
+A guard without which every test still passes is either dead code or untested. Works on a copy of the
+tree, so that an interrupted run leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+QUICK = ("tests/payments", "tests/test_peer_bugs.py")
+WEBHOOKS = ("tests/test_webhooks.py", "tests/test_peer_bugs.py")
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One guard: where it stands, what it is replaced by, which tests must notice."""
+
+    name: str
+    file: str
+    guard: str
+    without: str
+    tests: tuple[str, ...] = QUICK
+    postgres: bool = False
+
+
+MUTATIONS = (
+    Mutation(
+        "the lock on the order",
+        "oscar_rehive/shop/oscar.py",
+        "OscarOrder._default_manager.select_for_update().select_related(None)",
+        "OscarOrder._default_manager.select_related(None)",
+        ("tests/race",),
+        postgres=True,
+    ),
+    Mutation(
+        "the lock on the payment",
+        "oscar_rehive/payments/locking.py",
+        "OrderPayment.objects.select_for_update().get(order_number=number)",
+        "OrderPayment.objects.get(order_number=number)",
+        ("tests/race",),
+        postgres=True,
+    ),
+    Mutation(
+        "the re-read under the lock",
+        "oscar_rehive/payments/settling.py",
+        "current = held.payment.invoices.get(pk=invoice.pk)\n        if _is_older",
+        "current = invoice\n        if _is_older",
+    ),
+    Mutation(
+        "the amount check",
+        "oscar_rehive/payments/settling.py",
+        "if remote.amount != invoice.amount:",
+        "if False:",
+    ),
+    Mutation(
+        "the currency check",
+        "oscar_rehive/payments/settling.py",
+        "if remote.currency.code != invoice.currency:",
+        "if False:",
+    ),
+    Mutation(
+        "the divisibility check",
+        "oscar_rehive/payments/settling.py",
+        "if remote.currency.divisibility not in (None, invoice.divisibility):",
+        "if False:",
+    ),
+    Mutation(
+        "the reference check",
+        "oscar_rehive/payments/settling.py",
+        'if remote.reference not in ("", invoice.order_number):',
+        "if False:",
+    ),
+    Mutation(
+        "the id check",
+        "oscar_rehive/payments/settling.py",
+        "if invoice.remote_id not in (None, remote.id):",
+        "if False:",
+    ),
+    Mutation(
+        "the check of the order's total",
+        "oscar_rehive/payments/settling.py",
+        "if (order.total, order.currency) != (invoice.total, invoice.currency):",
+        "if False:",
+    ),
+    Mutation(
+        "staleness by Rehive's time",
+        "oscar_rehive/payments/settling.py",
+        "        if _is_older(remote, current):\n            return True\n",
+        "",
+    ),
+    Mutation(
+        "staleness by version",
+        "oscar_rehive/payments/settling.py",
+        "if current.version != invoice.version and not _is_newer(remote, current):",
+        "if False:",
+    ),
+    Mutation(
+        "the dedupe of money",
+        "oscar_rehive/payments/settling.py",
+        "gained = total - invoice.recorded",
+        "gained = total",
+    ),
+    Mutation(
+        "paid stays paid",
+        "oscar_rehive/payments/settling.py",
+        "    if was_paid:\n        _stay_paid(held, invoice, status)\n        return\n",
+        "",
+    ),
+    Mutation(
+        "paid once",
+        "oscar_rehive/payments/settling.py",
+        "if payment.paid_at is not None or order.paid_elsewhere:",
+        "if False:",
+    ),
+    Mutation(
+        "paid after cancel",
+        "oscar_rehive/payments/settling.py",
+        "if order.standing is Standing.CANCELLED or (payment.closed_at and not order.paid_elsewhere):",
+        "if False:",
+    ),
+    Mutation(
+        "paid another way",
+        "oscar_rehive/payments/settling.py",
+        "if order is not None and order.standing is Standing.PENDING and not order.paid_elsewhere:",
+        "if order is not None and order.standing is Standing.PENDING:",
+    ),
+    Mutation(
+        "the transaction of our own",
+        "oscar_rehive/payments/locking.py",
+        "transaction.atomic(durable=True)",
+        "transaction.atomic()",
+    ),
+    Mutation(
+        "no call in a transaction",
+        "oscar_rehive/payments/gateway.py",
+        "if _in_transaction():",
+        "if False:",
+    ),
+    Mutation(
+        "one mail",
+        "oscar_rehive/payments/mails.py",
+        "payment.mail_due_at is None or payment.mail_sent_at is not None or claimed",
+        "payment.mail_due_at is None",
+    ),
+    Mutation(
+        "no money lost in a refund's answer",
+        "oscar_rehive/payments/refunding.py",
+        "        if by_key or by_amount:\n            return one\n",
+        "",
+    ),
+    Mutation(
+        "close before opening anew",
+        "oscar_rehive/payments/opening.py",
+        "if not _fits(current, order):",
+        "if False:",
+    ),
+    Mutation(
+        "the basket is claimed",
+        "oscar_rehive/checkout/mixins.py",
+        "if not open_baskets.update(status=Basket.FROZEN):",
+        "if False:",
+    ),
+    Mutation(
+        "an empty secret matches nothing",
+        "oscar_rehive/rehive/webhooks.py",
+        "for secret in secrets if secret.strip()",
+        "for secret in secrets",
+        ("tests/rehive/test_webhooks.py",),
+    ),
+    Mutation(
+        "secrets are removed from what is stored",
+        "oscar_rehive/payments/cleaning.py",
+        "if _SECRET_KEY.search(str(key)) and item",
+        "if False",
+    ),
+    Mutation(
+        "closing waits for the commit",
+        "oscar_rehive/signals.py",
+        "transaction.on_commit(lambda: _ask_for_closing(number), robust=True)",
+        "_ask_for_closing(number)",
+        ("tests/test_signals.py",),
+    ),
+)
+
+
+def survives(mutation: Mutation) -> bool:
+    """Whether the tests still pass without the guard."""
+    with tempfile.TemporaryDirectory(prefix="rehive-mutation-") as folder:
+        tree = Path(folder) / "tree"
+        shutil.copytree(
+            ROOT,
+            tree,
+            ignore=shutil.ignore_patterns(".git", ".venv", "var", ".*_cache", "*.egg-info"),
+        )
+        file = tree / mutation.file
+        source = file.read_text()
+        if source.count(mutation.guard) != 1:
+            raise SystemExit(
+                f"{mutation.name}: the guard stands {source.count(mutation.guard)} times in {mutation.file}; mend this list."
+            )
+        file.write_text(source.replace(mutation.guard, mutation.without))
+        pytest = ["pytest", "-x", "-q", "-p", "no:cacheprovider", *mutation.tests]
+        if mutation.postgres:
+            pytest = ["tests.with_postgres", *pytest, "-m", "postgres"]
+        done = subprocess.run([sys.executable, "-m", *pytest], cwd=tree, capture_output=True)
+        return done.returncode == 0
+
+
+def main(wanted: list[str]) -> int:
+    """Try the mutations whose name contains one of ``wanted``; returns the number of survivors."""
+    survivors = 0
+    for mutation in MUTATIONS:
+        if wanted and not any(word in mutation.name for word in wanted):
+            continue
+        survived = survives(mutation)
+        survivors += survived
+        print(f"{'SURVIVED' if survived else 'noticed '}  {mutation.name}", flush=True)
+    print(f"{survivors} survived")
+    return survivors
+
+
+if __name__ == "__main__":
+    sys.exit(bool(main(sys.argv[1:])))

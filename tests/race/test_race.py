@@ -1,0 +1,78 @@
+"""Return, webhooks, reconcile, cancellation and the shopper's own double clicks on one order at once:
+one winner, no loss, no deadlock (P2, P3, P4, P5; peer bugs 4 to 7).
+
+``REHIVE_ROUNDS`` sets how many orders go through it; ``make test-long`` takes thousands.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oscar.core.loading import get_model
+
+from oscar_rehive.models import Attention, Invoice, OrderPayment
+from tests.steps import opened, payable_at
+
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
+
+ROUNDS = int(os.environ.get("REHIVE_ROUNDS", "60"))
+PROCESSES = 8
+ACTIONS = ("return", "webhook", "webhook", "reconcile", "cancel", "open")
+
+Line = get_model("order", "Line")
+
+
+def test_eight_processes_on_one_order(
+    rehive: Any, place_order: Any, workers: Any, mails: Path
+) -> None:
+    team = workers(PROCESSES)
+    dice = random.Random(2026)
+    for _ in range(ROUNDS):
+        order = place_order(total="10.00", in_stock=5)
+        invoice = opened(order)
+        outcome = dice.choice(["pay", "pay", "pay_more", "expire", "back"])
+        rehive.outcome(invoice.remote_id, outcome)
+        before = len(list(mails.iterdir()))
+        commands = [dice.choice(ACTIONS) for _ in team]
+
+        for worker, action in zip(team, commands, strict=True):
+            worker.start(do=action, number=order.number, remote_id=invoice.remote_id)
+        for worker in team:
+            worker.answer()
+        # The one that was refused for the others' sake comes again, as it does in life.
+        for action in ("return", "reconcile"):
+            team[0].do(do=action, number=order.number)
+
+        check(rehive, order, len(list(mails.iterdir())) - before, (outcome, commands))
+        if len(rehive.invoices()) > 200:
+            rehive.reset()
+            Invoice.objects.exclude(state="paid").update(state="closed", close_due=False)
+
+
+def check(rehive: Any, order: Any, mails_sent: int, story: Any) -> None:
+    """What must hold when all is quiet again."""
+    order.refresh_from_db()
+    payment = OrderPayment.objects.get(order_number=order.number)
+    line = Line.objects.get(order=order)
+    received = sum(
+        Decimal(remote["received"]) / 100
+        for remote in rehive.invoices()
+        if remote["request_reference"] == order.number
+    )
+    recorded = sum(source.amount_debited for source in order.sources.all())
+    assert recorded == received, story
+    assert len(payable_at(rehive, order)) <= 1, story
+    assert line.stockrecord.num_allocated == (0 if order.status == "Cancelled" else 1), story
+    if payment.paid_at:
+        assert order.status == "Being processed", story
+        assert order.status_changes.count() == 1, story
+        assert mails_sent == 1, story
+        assert payable_at(rehive, order) == [], story
+    else:
+        assert mails_sent == 0, story
+        assert received == 0 or Attention.objects.filter(payment=payment).exists(), story

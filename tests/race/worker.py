@@ -1,0 +1,163 @@
+"""A process of its own that does one thing of the service after the other, as told on its standard
+input, one JSON line each; it answers with one JSON line each.
+
+``kill_at`` n kills the process with SIGKILL at the n-th boundary: before or after a network call, or
+before or after a commit. The process forks for each such command, so that the next one starts fresh
+without loading Django anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
+
+import django
+from django.conf import settings
+
+
+def main() -> None:
+    """Read commands until the standard input ends."""
+    setup = json.loads(sys.argv[1])
+    django.setup()
+    settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, **setup["rehive"]}
+    settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    settings.EMAIL_FILE_PATH = setup["mails"]
+    for line in sys.stdin:
+        command = json.loads(line)
+        answer = in_a_child(command) if "kill_at" in command else do(command)
+        print(json.dumps(answer), flush=True)
+
+
+def do(command: dict[str, Any]) -> dict[str, Any]:
+    """Do what ``command`` says; anything but the errors that the service documents is reported."""
+    from django.db import connection
+
+    from oscar_rehive.payments.cancelling import NotCancellable
+    from oscar_rehive.payments.opening import Busy, NotOpened, NotPayable
+    from oscar_rehive.payments.refunding import NotRefundable
+    from oscar_rehive.rehive.exceptions import RehiveError
+
+    try:
+        ACTIONS[command["do"]](command)
+    except (NotCancellable, Busy, NotOpened, NotPayable, NotRefundable, RehiveError) as said:
+        return {"said": repr(said)}
+    except Exception:
+        return {"crashed": traceback.format_exc()}
+    finally:
+        connection.close()
+    return {}
+
+
+def in_a_child(command: dict[str, Any]) -> dict[str, Any]:
+    """Do ``command`` in a forked child that is killed at a boundary; tells whether it was."""
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _kill_at(command["kill_at"])
+        os.write(write_end, json.dumps(do(command)).encode())
+        os._exit(0)
+    os.close(write_end)
+    _, status = os.waitpid(child, 0)
+    with os.fdopen(read_end) as pipe:
+        told = pipe.read()
+    if os.WIFSIGNALED(status):
+        return {"killed": os.WTERMSIG(status)}
+    answer: dict[str, Any] = json.loads(told)
+    return answer
+
+
+def _kill_at(last: int) -> None:
+    import requests
+
+    from oscar_rehive.payments import locking
+
+    passed = 0
+    real_locked, real_request = locking.locked, requests.Session.request
+
+    def boundary() -> None:
+        nonlocal passed
+        passed += 1
+        if passed == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    @contextmanager
+    def locked(number: str) -> Iterator[Any]:
+        with real_locked(number) as held:
+            yield held
+            boundary()
+        boundary()
+
+    def request(*args: Any, **kwargs: Any) -> Any:
+        boundary()
+        answer = real_request(*args, **kwargs)
+        boundary()
+        return answer
+
+    requests.Session.request = request  # type: ignore[method-assign]
+    for path, module in list(sys.modules.items()):
+        if path.startswith("oscar_rehive.payments.") and hasattr(module, "locked"):
+            module.locked = locked
+
+
+def _open(command: dict[str, Any]) -> None:
+    from oscar_rehive.payments.opening import open_invoice
+    from tests.steps import RETURN_URL
+
+    open_invoice(command["number"], return_url=RETURN_URL)
+
+
+def _return(command: dict[str, Any]) -> None:
+    from oscar_rehive.models import Entry, Invoice
+    from oscar_rehive.payments.mails import send_confirmation_if_due
+    from oscar_rehive.payments.settling import refresh
+
+    for invoice in Invoice.objects.filter(payment__order_number=command["number"]):
+        refresh(invoice, Entry.Source.RETURN)
+    send_confirmation_if_due(command["number"])
+
+
+def _webhook(command: dict[str, Any]) -> None:
+    from oscar_rehive.payments import deliveries
+
+    body = {"data": {"id": command["remote_id"], "request_reference": command["number"]}}
+    deliveries.work_on(deliveries.store(json.dumps(body).encode()))
+
+
+def _reconcile(command: dict[str, Any]) -> None:
+    from oscar_rehive.payments.reconciling import reconcile
+
+    reconcile()
+
+
+def _cancel(command: dict[str, Any]) -> None:
+    from oscar_rehive.payments.cancelling import cancel_order
+
+    cancel_order(command["number"], reason="shopper", source="checkout")
+
+
+def _refund(command: dict[str, Any]) -> None:
+    from oscar_rehive.models import Invoice
+    from oscar_rehive.payments.refunding import refund
+
+    invoice = Invoice.objects.get(remote_id=command["remote_id"])
+    refund(invoice, Decimal(command["amount"]), reason="because", by="staff")
+
+
+ACTIONS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "open": _open,
+    "return": _return,
+    "webhook": _webhook,
+    "reconcile": _reconcile,
+    "cancel": _cancel,
+    "refund": _refund,
+}
+
+if __name__ == "__main__":
+    main()
