@@ -1,0 +1,185 @@
+"""The command ``rehive-simulator``, also ``python -m oscar_rehive.simulator``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .core import Business
+from .money import currency
+from .validation import is_web_address
+
+_ID = re.compile(r"[A-Za-z0-9_.-]+")
+_CODE = re.compile(r"[A-Za-z0-9_]{1,30}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a simulator until Ctrl-C or SIGTERM; returns the exit code."""
+    given = _parser().parse_args(arguments)
+    try:
+        from .server import DEMO_BUSINESS, DEMO_TOKEN, Options, Simulator
+    except ModuleNotFoundError as error:
+        if error.name not in ("flask", "werkzeug"):
+            raise
+        return _fail(1, "Flask is missing: pip install 'django-oscar-rehive[simulator]'")
+    shop = Business(DEMO_BUSINESS, currency(given.currency, given.divisibility))
+    options = Options(
+        host=given.host,
+        port=given.port,
+        origin=given.origin,
+        tokens=given.token or [DEMO_TOKEN],
+        businesses=given.business or [shop],
+        state=given.state,
+        retry_base_seconds=given.retry_base,
+        webhook_timeout_seconds=given.webhook_timeout,
+        refund_delay_ms=given.refund_delay_ms,
+        verbose=given.verbose,
+    )
+    try:
+        simulator = Simulator(options)
+    except ValueError as error:
+        return _fail(2, f"The state file {given.state} can't be used: {error}")
+    except OSError as error:
+        where = f"{given.host}:{given.port}" if error.filename is None else error.filename
+        return _fail(1, f"Can't use {where}: {error.strerror or error}")
+    try:
+        signal.signal(signal.SIGTERM, _interrupt)
+        if given.until_stdin_ends:
+            threading.Thread(target=_close_with_stdin, args=(simulator,), daemon=True).start()
+        if given.print_json:
+            print(json.dumps(simulator.description), flush=True)
+        else:
+            print(f"Simulated Rehive at {simulator.origin}/  (Ctrl-C ends it)", flush=True)
+        simulator.serve()
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rehive-simulator",
+        description="A simulated Rehive with a hosted payment page: no account, no real money.",
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
+    add("--port", type=_port, default=8001, help="0 picks a free one (default: %(default)s)")
+    add(
+        "--origin",
+        type=_address,
+        metavar="URL",
+        help="address under which browsers reach it, if another than host and port say",
+    )
+    add(
+        "--token",
+        action="append",
+        type=_token,
+        help="token of the API, repeatable (default: a fixed demonstration token)",
+    )
+    add(
+        "--business",
+        action="append",
+        type=_business,
+        metavar="ID:CODE[:DIVISIBILITY]",
+        help="a business and its currency, repeatable, e.g. shop-jp:JPY:0",
+    )
+    add("--currency", type=_code, default="USD", help="of the default business (%(default)s)")
+    add("--divisibility", type=_places, help="decimal places of that currency")
+    add("--state", type=Path, metavar="FILE", help="keep everything in this file over restarts")
+    add(
+        "--retry-base",
+        type=_seconds,
+        default=2.0,
+        metavar="SECONDS",
+        help="wait before a webhook's first retry; doubles each time (default: %(default)s)",
+    )
+    add(
+        "--webhook-timeout",
+        type=_seconds,
+        default=5.0,
+        metavar="SECONDS",
+        help="time a webhook has to answer (default: %(default)s)",
+    )
+    add(
+        "--refund-delay-ms",
+        type=_whole,
+        metavar="MS",
+        help="complete refunds by themselves after this time (default: only by hand)",
+    )
+    add("--print-json", action="store_true", help="print addresses and token as a line of JSON")
+    add("--until-stdin-ends", action="store_true", help="end when standard input is closed")
+    add("--verbose", action="store_true", help="log each request")
+    return parser
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 16):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    port = _whole(text)
+    if port > 65535:
+        raise argparse.ArgumentTypeError("a port is at most 65535")
+    return port
+
+
+def _places(text: str) -> int:
+    places = _whole(text)
+    if places > 18:
+        raise argparse.ArgumentTypeError("a currency has at most 18 decimal places")
+    return places
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= 3600:
+        raise argparse.ArgumentTypeError("more than 0 and at most 3600 seconds")
+    return seconds
+
+
+def _code(text: str) -> str:
+    if not _CODE.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a currency code")
+    return text
+
+
+def _address(text: str) -> str:
+    if not is_web_address(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an absolute http(s) address")
+    return text
+
+
+def _token(text: str) -> str:
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise argparse.ArgumentTypeError("a token has printable ASCII characters only, no spaces")
+    return text
+
+
+def _business(text: str) -> Business:
+    business_id, *parts = text.split(":")
+    if not _ID.fullmatch(business_id) or len(parts) not in (1, 2):
+        raise argparse.ArgumentTypeError(f"{text!r} is not ID:CODE[:DIVISIBILITY]")
+    return Business(business_id, currency(_code(parts[0]), *map(_places, parts[1:])))
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _close_with_stdin(simulator: Any) -> None:
+    sys.stdin.read()
+    simulator.close()
+
+
+def _fail(code: int, message: str) -> int:
+    print(f"rehive-simulator: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,117 @@
+"""The control API: what a test or a person does to the simulator itself. JSON, no token.
+
+======  ==================================  =====================================================
+GET     /simulator/invoices/                ``{"invoices": [...]}``, newest first
+POST    /simulator/invoices/<id>/outcome/   ``{"outcome", "currency"?, "amount"?, "force"?}``;
+                                            answers with the invoice
+POST    /simulator/refunds/<id>/            ``{"status": "processing" | "complete" | "failed"}``;
+                                            answers with the refund
+GET     /simulator/deliveries/              ``{"log": [...], "pending": [...]}``
+POST    /simulator/deliveries/flush/        one attempt for everything pending, whenever it is due;
+                                            answers when done: ``{"attempts": [...]}``
+POST    /simulator/clock/                   ``{"advance_ms": n}``; answers ``{"now": milliseconds}``
+GET     /simulator/requests/                ``{"requests": [...]}`` that the API got, oldest first
+GET     /simulator/faults/                  the faults that are on, see ``faults.py``
+PUT     /simulator/faults/                  replaces them; answers the same
+POST    /simulator/reset/                   forget everything; answers ``{}``
+======  ==================================  =====================================================
+
+Errors look like those of the API.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response
+
+from .api import answer, request_json
+from .deliveries import Sender
+from .errors import RehiveError, invalid
+from .faulty import RequestLog
+from .outcomes import POSSIBLE
+from .rules import Rehive
+
+Json = dict[str, Any]
+
+LONGEST_ADVANCE_MS = 100 * 366 * 24 * 60 * 60 * 1000
+
+
+def blueprint(rehive: Rehive, sender: Sender, requests: RequestLog) -> Blueprint:
+    """The control API of that simulator."""
+    control = Blueprint("control", __name__, url_prefix="/simulator")
+
+    @control.get("/invoices/")
+    def invoices() -> Response:
+        return answer(200, {"invoices": rehive.overview()["invoices"]})
+
+    @control.post("/invoices/<invoice_id>/outcome/")
+    def outcome(invoice_id: str) -> Response:
+        body = _object("outcome", "currency", "amount", "force")
+        invoice = rehive.outcome(
+            invoice_id,
+            _text(body, "outcome", *POSSIBLE, "back"),
+            currency=body.get("currency"),
+            amount=body.get("amount"),
+            force=body.get("force") is True,
+        )
+        return answer(200, invoice)
+
+    @control.post("/refunds/<refund_id>/")
+    def refund(refund_id: str) -> Response:
+        status = _text(_object("status"), "status", "processing", "complete", "failed")
+        return answer(200, rehive.progress_refund(refund_id, status))
+
+    @control.get("/deliveries/")
+    def deliveries() -> Response:
+        return answer(200, rehive.deliveries())
+
+    @control.post("/deliveries/flush/")
+    def flush() -> Response:
+        return answer(200, {"attempts": sender.flush()})
+
+    @control.post("/clock/")
+    def clock() -> Response:
+        milliseconds = _object("advance_ms").get("advance_ms")
+        if type(milliseconds) is not int or not 0 <= milliseconds <= LONGEST_ADVANCE_MS:
+            raise invalid({"advance_ms": ["A whole number of milliseconds, 0 or more."]})
+        return answer(200, {"now": rehive.advance(milliseconds)})
+
+    @control.get("/requests/")
+    def request_log() -> Response:
+        return answer(200, {"requests": requests.lines()})
+
+    @control.get("/faults/")
+    def faults() -> Response:
+        return answer(200, rehive.faults.wire())
+
+    @control.put("/faults/")
+    def set_faults() -> Response:
+        rehive.faults.set(request_json())
+        return answer(200, rehive.faults.wire())
+
+    @control.post("/reset/")
+    def reset() -> Response:
+        with sender.resting():
+            rehive.reset()
+            requests.clear()
+        return answer(200, {})
+
+    return control
+
+
+def _object(*known: str) -> Json:
+    body = request_json()
+    if not isinstance(body, dict):
+        raise RehiveError(400, "The body must be a JSON object.")
+    for name in body:
+        if name not in known:
+            raise invalid({name: [f"Unknown. Known: {', '.join(known)}."]})
+    return body
+
+
+def _text(body: Json, name: str, *choices: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or value not in choices:
+        raise invalid({name: [f"One of: {', '.join(choices)}."]})
+    return value

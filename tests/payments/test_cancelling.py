@@ -1,0 +1,161 @@
+"""Cancelling and the payment window: never blindly, stock and vouchers once (P4, P5, peer bug 9)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from oscar.core.loading import get_model
+
+from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment
+from oscar_rehive.payments.cancelling import NotCancellable, cancel_order
+from oscar_rehive.payments.opening import NotPayable
+from oscar_rehive.payments.reconciling import reconcile
+from oscar_rehive.rehive.exceptions import RehiveError
+from tests.steps import opened, payable_at, settled, window_over
+
+pytestmark = pytest.mark.django_db
+
+Order = get_model("order", "Order")
+StockRecord = get_model("partner", "StockRecord")
+
+
+def cancelled(order: Any) -> bool:
+    return cancel_order(order.number, reason="because", source=Entry.Source.CHECKOUT)
+
+
+def test_an_unpaid_order_ends_with_its_window(rehive: Any, place_order: Any) -> None:
+    order = place_order(in_stock=5)
+    opened(order)
+    reconcile()
+    order.refresh_from_db()
+    assert order.status == "Pending"
+    window_over(order)
+
+    for _ in range(3):
+        reconcile()
+
+    order.refresh_from_db()
+    assert order.status == "Cancelled"
+    assert StockRecord.objects.get().num_allocated == 0
+    assert payable_at(rehive, order) == []
+    assert order.status_changes.count() == 1
+
+
+def test_an_order_whose_shopper_never_reached_the_pay_page_ends_too(
+    rehive: Any, place_order: Any
+) -> None:
+    order = place_order(in_stock=5)
+    window_over(order)
+
+    reconcile()
+
+    order.refresh_from_db()
+    assert order.status == "Cancelled"
+    assert StockRecord.objects.get().num_allocated == 0
+    assert rehive.requests() == []
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_money_on_its_way_outlives_the_window(
+    rehive: Any, place_order: Any, confirmed: bool
+) -> None:
+    order = place_order()
+    invoice = opened(order)
+    for _ in range(2):
+        rehive.outcome(invoice.remote_id, "start")
+    assert rehive.invoice()["status"] == "received"
+    window_over(order)
+    reconcile()
+    order.refresh_from_db()
+    assert order.status == "Pending"
+    assert rehive.invoice()["status"] == "received"
+
+    rehive.outcome(invoice.remote_id, "confirm" if confirmed else "fail")
+    reconcile()
+
+    order.refresh_from_db()
+    assert order.status == ("Being processed" if confirmed else "Cancelled")
+
+
+def test_a_part_payment_is_not_cancelled_by_the_clock_but_shown(
+    rehive: Any, place_order: Any
+) -> None:
+    order = place_order(total="10.00")
+    rehive.outcome(opened(order).remote_id, "pay_less", amount=400)
+    window_over(order)
+
+    for _ in range(2):
+        reconcile()
+
+    order.refresh_from_db()
+    assert order.status == "Pending"
+    assert Attention.objects.get().kind == Attention.Kind.PART_PAID
+
+
+def test_the_shopper_cannot_cancel_what_is_paid(rehive: Any, place_order: Any) -> None:
+    order = place_order()
+    invoice = opened(order)
+    rehive.outcome(invoice.remote_id, "pay")
+
+    cancelled(order)  # the shop does not know of the payment yet, and asks
+
+    order.refresh_from_db()
+    assert order.status == "Being processed"
+    with pytest.raises(NotCancellable):
+        cancelled(order)
+
+
+def test_a_cancellation_that_rehive_could_not_confirm_is_finished_later(
+    rehive: Any, place_order: Any
+) -> None:
+    order = place_order(in_stock=5)
+    opened(order)
+    rehive.faults(error_status=500)
+    with pytest.raises(RehiveError):
+        cancelled(order)
+    order.refresh_from_db()
+    assert (order.status, StockRecord.objects.get().num_allocated) == ("Pending", 1)
+    with pytest.raises((NotPayable, RehiveError)):
+        opened(order)
+
+    rehive.clear_faults()
+    reconcile()
+
+    order.refresh_from_db()
+    assert (order.status, StockRecord.objects.get().num_allocated) == ("Cancelled", 0)
+    assert payable_at(rehive, order) == []
+
+
+def test_an_invoice_cancelled_at_rehive_leaves_the_order_to_be_paid_anew(
+    rehive: Any, place_order: Any
+) -> None:
+    order = place_order()
+    invoice = opened(order)
+    rehive.outcome(invoice.remote_id, "fail")
+    settled(invoice)
+
+    assert opened(order).attempt == 2
+
+
+def test_a_deleted_order_closes_its_invoice(rehive: Any, place_order: Any) -> None:
+    order = place_order()
+    opened(order)
+    window_over(order)
+    Order.objects.all().delete()
+
+    assert reconcile().failures == []
+
+    assert payable_at(rehive, order) == []
+    assert OrderPayment.objects.get().closed_at is not None
+
+
+def test_money_for_a_deleted_order_is_shown(rehive: Any, place_order: Any) -> None:
+    order = place_order()
+    rehive.outcome(opened(order).remote_id, "pay")
+    Order.objects.all().delete()
+
+    assert reconcile().failures == []
+
+    assert Attention.objects.get().kind == Attention.Kind.NO_ORDER
+    assert Invoice.objects.get().received == 1234

@@ -1,0 +1,126 @@
+"""Refunds: never more than was received, in the ledger once, followed to their end (P2, bug 12)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from oscar_rehive.models import Attention, Entry, Invoice, Refund
+from oscar_rehive.payments.deliveries import store, work_on
+from oscar_rehive.payments.gateway import client_for
+from oscar_rehive.payments.reconciling import reconcile
+from oscar_rehive.payments.refunding import NotRefundable, follow, refund, refundable
+from oscar_rehive.payments.settling import business_of
+from oscar_rehive.rehive.exceptions import RehiveError
+from tests.steps import opened, settled
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def order(rehive: Any, place_order: Any) -> Any:
+    """An order over 10.00 USD that is paid."""
+    order = place_order(total="10.00")
+    invoice = opened(order)
+    rehive.outcome(invoice.remote_id, "pay")
+    settled(invoice)
+    return order
+
+
+def paid_invoice() -> Invoice:
+    return Invoice.objects.get()
+
+
+def refunded(order: Any) -> Decimal:
+    amount: Decimal = order.sources.get().amount_refunded
+    return amount
+
+
+def test_a_refund_is_in_the_ledger_when_it_is_paid_out_and_not_before(
+    rehive: Any, order: Any
+) -> None:
+    made = refund(paid_invoice(), Decimal("4.00"), reason="broken", by="staff")
+    follow(paid_invoice(), Entry.Source.RECONCILE)
+    assert refunded(order) == 0
+
+    rehive.refund(made.remote_id, "processing")
+    reconcile()
+    assert refunded(order) == 0
+
+    rehive.refund(made.remote_id, "complete")
+    for _ in range(3):
+        reconcile()
+
+    assert refunded(order) == Decimal("4.00")
+    assert [event.amount for event in order.payment_events.filter(event_type__name="Refunded")] == [
+        Decimal("4.00")
+    ]
+
+
+def test_several_refunds_never_exceed_what_was_received(rehive: Any, order: Any) -> None:
+    for amount in ("3.00", "3.00", "4.00"):
+        made = refund(paid_invoice(), Decimal(amount), reason="", by="staff")
+        rehive.refund(made.remote_id, "complete")
+    reconcile()
+    assert (refunded(order), refundable(paid_invoice())) == (Decimal("10.00"), 0)
+
+    with pytest.raises(NotRefundable, match=r"At most 0\.00 USD"):
+        refund(paid_invoice(), Decimal("0.01"), reason="", by="staff")
+
+
+@pytest.mark.parametrize("amount", ["0.00", "-1.00", "10.01"])
+def test_an_impossible_amount_is_refused_before_anything_is_sent(
+    rehive: Any, order: Any, amount: str
+) -> None:
+    with pytest.raises(NotRefundable):
+        refund(paid_invoice(), Decimal(amount), reason="", by="staff")
+    assert not Refund.objects.exists()
+
+
+def test_a_failed_refund_can_be_made_again_and_is_shown(rehive: Any, order: Any) -> None:
+    made = refund(paid_invoice(), Decimal("10.00"), reason="", by="staff")
+    rehive.refund(made.remote_id, "failed")
+    reconcile()
+
+    assert Attention.objects.get().kind == Attention.Kind.REFUND_FAILED
+    assert refundable(paid_invoice()) == Decimal("10.00")
+    assert refunded(order) == 0
+
+
+def test_a_refund_made_in_rehives_own_app_is_discovered(rehive: Any, order: Any) -> None:
+    client = client_for(business_of(paid_invoice()))
+    made = client.create_refund(
+        paid_invoice().remote_id or "",
+        amount=250,
+        currency="USD",
+        reason="by hand",
+        idempotency_key="app",
+    )
+    rehive.refund(made.id, "complete")
+    body = b'{"data": {"id": "%s"}}' % str(paid_invoice().remote_id).encode()
+
+    for _ in range(2):
+        work_on(store(body))
+
+    assert refunded(order) == Decimal("2.50")
+    assert Refund.objects.get().requested_by == ""
+
+
+@pytest.mark.parametrize("fault", [{"error_status": 500}, {"throttle": 3}, {"html": 502}])
+def test_a_refund_that_never_reached_rehive_is_told_and_can_be_made_again(
+    rehive: Any, order: Any, fault: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from oscar_rehive.payments import refunding
+
+    rehive.faults(**fault)
+    with pytest.raises(RehiveError):
+        refund(paid_invoice(), Decimal("4.00"), reason="", by="staff")
+    rehive.clear_faults()
+    monkeypatch.setattr(refunding, "REQUEST_OVER_AFTER", refunding.REQUEST_OVER_AFTER * 0)
+
+    reconcile()
+
+    assert Refund.objects.get().status == Refund.Status.FAILED
+    assert refundable(paid_invoice()) == Decimal("10.00")

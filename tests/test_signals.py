@@ -1,0 +1,78 @@
+"""What staff do to an order in Oscar's own dashboard reaches its invoice (P5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import transaction
+from oscar.core.loading import get_class, get_model
+
+from oscar_rehive.models import Entry, Invoice, OrderPayment
+from oscar_rehive.payments.reconciling import reconcile
+from tests.steps import opened, payable_at, settled
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+StockRecord = get_model("partner", "StockRecord")
+
+
+def cancelled_by_staff(order: Any) -> None:
+    get_class("order.processing", "EventHandler")().handle_order_status_change(order, "Cancelled")
+
+
+def test_an_order_that_staff_cancel_does_not_stay_payable(rehive: Any, place_order: Any) -> None:
+    order = place_order(in_stock=5)
+    opened(order)
+    order.refresh_from_db()
+
+    cancelled_by_staff(order)
+    reconcile()
+
+    assert payable_at(rehive, order) == []
+    assert StockRecord.objects.get().num_allocated == 0
+    assert OrderPayment.objects.get().closed_at is not None
+
+
+def test_nothing_is_closed_for_a_change_that_is_rolled_back(rehive: Any, place_order: Any) -> None:
+    """The bulk action of the order list runs in one transaction: what it takes back, it takes back
+    for the invoice too."""
+    order = place_order()
+    invoice = opened(order)
+    order.refresh_from_db()
+
+    with transaction.atomic():
+        cancelled_by_staff(order)
+        assert not Invoice.objects.get(pk=invoice.pk).close_due
+        transaction.set_rollback(True)
+    reconcile()
+
+    assert payable_at(rehive, order) == [invoice.remote_id]
+
+
+def test_rehive_down_does_not_keep_staff_from_cancelling(rehive: Any, place_order: Any) -> None:
+    order = place_order()
+    opened(order)
+    order.refresh_from_db()
+    rehive.faults(error_status=500)
+
+    cancelled_by_staff(order)
+    assert reconcile().failures
+    rehive.clear_faults()
+    reconcile()
+
+    assert payable_at(rehive, order) == []
+
+
+def test_a_paid_order_that_staff_cancel_is_left_alone(rehive: Any, place_order: Any) -> None:
+    order = place_order()
+    invoice = opened(order)
+    rehive.outcome(invoice.remote_id, "pay")
+    settled(invoice, Entry.Source.RETURN)
+    order.refresh_from_db()
+
+    cancelled_by_staff(order)
+    reconcile()
+
+    payment = OrderPayment.objects.get()
+    assert (payment.cancel_reason, payment.closed_at) == ("", None)
