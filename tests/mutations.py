@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = ("tests/payments", "tests/test_peer_bugs.py")
-WEBHOOKS = ("tests/test_webhooks.py", "tests/test_peer_bugs.py")
+MODEL = ("tests/model",)
 
 
 @dataclass(frozen=True)
@@ -163,6 +163,47 @@ MUTATIONS = (
         "oscar_rehive/payments/opening.py",
         "if not _fits(current, order):",
         "if False:",
+    ),
+    Mutation(
+        "look before posting again",
+        "oscar_rehive/payments/opening.py",
+        "elif what is _Do.POST or not find_lost(invoice, Entry.Source.CHECKOUT, LOOK_SECONDS):",
+        "else:",
+        MODEL,
+    ),
+    Mutation(
+        "strays are closed",
+        "oscar_rehive/payments/opening.py",
+        "                or current.state == Invoice.State.CLOSED\n",
+        "",
+        MODEL,
+    ),
+    Mutation(
+        "strays are looked for",
+        "oscar_rehive/payments/reconciling.py",
+        "        may_exist=True,\n        created_at__gt",
+        "        may_exist=True,\n        state=Invoice.State.OPENING,\n        created_at__gt",
+        MODEL,
+    ),
+    Mutation(
+        "money on its way is not closed",
+        "oscar_rehive/payments/closing.py",
+        "if not invoice.close_due or money_comes(invoice):",
+        "if not invoice.close_due:",
+    ),
+    Mutation(
+        "stock is released once",
+        "oscar_rehive/payments/settling.py",
+        "if not payment.cancel_reason or payment.is_settled or payable.exists():",
+        "if not payment.cancel_reason or payable.exists():",
+        MODEL,
+    ),
+    Mutation(
+        "other invoices of a paid order are closed",
+        "oscar_rehive/payments/settling.py",
+        "others.filter(state__in=[Invoice.State.OPENING, Invoice.State.OPEN]).update(close_due=True)",
+        "pass",
+        MODEL,
     ),
     Mutation(
         "the basket is claimed",

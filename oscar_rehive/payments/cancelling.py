@@ -49,20 +49,30 @@ def finish(number: str, source: str) -> bool:
         return held.payment.is_settled
 
 
-def _money_comes(held: Locked) -> bool:
+def _money_is_here_or_comes(held: Locked) -> bool:
+    """Whether somebody has paid something that was not given back, or is just paying. What becomes
+    of that money is for a person to decide, and the order waits for it."""
     return any(
-        invoice.remote_status == Status.RECEIVED or invoice.received > 0
-        for invoice in held.payment.invoices.filter(state=Invoice.State.OPEN)
+        invoice.received > invoice.refunded
+        or (invoice.state == Invoice.State.OPEN and invoice.remote_status == Status.RECEIVED)
+        for invoice in held.payment.invoices.all()
     )
 
 
 def _refuse_while_money_comes(held: Locked) -> None:
-    if _money_comes(held):
-        raise NotCancellable(f"Money for order {held.payment.order_number} is on its way.")
+    if _money_is_here_or_comes(held):
+        raise NotCancellable(
+            f"Money for order {held.payment.order_number} has arrived or is on its way."
+        )
 
 
 def _forget_wish_while_money_comes(held: Locked) -> None:
     """A payment that was on its way when the cancellation was asked for wins over it."""
-    if not held.payment.is_settled and held.payment.cancel_reason and _money_comes(held):
-        held.payment.cancel_reason = ""
-        held.payment.invoices.filter(state=Invoice.State.OPEN).update(close_due=False)
+    payment = held.payment
+    if not payment.is_settled and payment.cancel_reason and _money_is_here_or_comes(held):
+        payment.cancel_reason = ""
+        # Only the newest attempt: earlier ones are to be closed for its sake.
+        newest = payment.invoices.order_by("-attempt").first()
+        if newest is not None and newest.state == Invoice.State.OPEN:
+            newest.close_due = False
+            newest.save()

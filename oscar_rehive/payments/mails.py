@@ -27,6 +27,11 @@ def send_confirmation_if_due(number: str) -> bool:
         claimed = payment.mail_claimed_at is not None and payment.mail_claimed_at > now - CLAIM
         if payment.mail_due_at is None or payment.mail_sent_at is not None or claimed:
             return False
+        if held.order is None:
+            # Deleted meanwhile: there is nothing left to confirm, today or at any later run.
+            payment.mail_due_at = None
+            payment.save(update_fields=["mail_due_at"])
+            return False
         payment.mail_claimed_at = now
         payment.save(update_fields=["mail_claimed_at"])
     try:

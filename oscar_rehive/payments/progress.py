@@ -104,7 +104,9 @@ def _stage(order: Order, payment: OrderPayment, invoice: Invoice | None) -> Stag
     if invoice is None or invoice.state == Invoice.State.CLOSED:
         return Stage.CLOSED if invoice else Stage.OPEN
     if invoice.state == Invoice.State.OPENING:
-        return Stage.OPENING
+        # Without a lease nobody is at it any more, and the shopper may try again.
+        ends = invoice.lease_ends_at
+        return Stage.OPENING if ends is not None and ends > timezone.now() else Stage.OPEN
     if invoice.remote_status == Status.UNDERPAID:
         return Stage.PART_PAID
     confirming = (Status.RECEIVED, Status.PROCESSING)

@@ -6,8 +6,9 @@ waiting, and a run that is killed is continued by the next.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -26,7 +27,7 @@ from oscar_rehive.payments.mails import send_confirmation_if_due
 from oscar_rehive.payments.opening import NotOpened, adopt, give_up, matching
 from oscar_rehive.payments.refunding import IN_FLIGHT, follow
 from oscar_rehive.payments.settling import refresh, set_paid_status
-from oscar_rehive.rehive.exceptions import RehiveError
+from oscar_rehive.rehive.exceptions import RehiveError, Throttled
 from oscar_rehive.rehive.statuses import Status
 
 logger = logging.getLogger(__name__)
@@ -67,25 +68,32 @@ class Task:
     do: Callable[[Summary], None]
 
 
-def run(task: Task, summary: Summary) -> None:
-    """Do ``task``; what goes wrong is noted in ``summary`` and left for the next run."""
+def reconcile(watch: Callable[[list[Task]], Iterable[Task]] = iter) -> Summary:
+    """Do everything that there is to do; ``watch`` may show the tasks of a stage as they are done.
+
+    What goes wrong is noted in the summary and left for the next run.
+    """
+    summary = Summary()
+    with contextlib.suppress(Throttled):
+        for stage in STAGES:
+            for task in watch(list(stage())):
+                _run(task, summary)
+    return summary
+
+
+def _run(task: Task, summary: Summary) -> None:
     try:
         task.do(summary)
+    except Throttled as error:
+        # Every further request would be refused as well, and prolong the wait.
+        summary.failures.append(f"{task.name}: {error}")
+        raise
     except (RehiveError, NotOpened, ImproperlyConfigured) as error:
         summary.failures.append(f"{task.name}: {error}")
     except Exception as error:
         # Nobody knows what a shop's own code raises; the orders behind this one must not wait (P7).
         logger.exception("%s failed", task.name)
         summary.failures.append(f"{task.name}: {error}")
-
-
-def reconcile() -> Summary:
-    """Do everything that there is to do."""
-    summary = Summary()
-    for stage in STAGES:
-        for task in stage():
-            run(task, summary)
-    return summary
 
 
 def _lost() -> Iterator[Task]:
@@ -256,8 +264,9 @@ def _mail(number: str) -> Callable[[Summary], None]:
 
 
 # In this order, and each asked for its tasks only when the one before is through: what a stage
-# settles, the next ones finish.
+# settles, the next ones finish. Mails come twice: first those that need no Rehive, which may be down.
 STAGES: tuple[Callable[[], Iterator[Task]], ...] = (
+    _mails,
     _lost,
     _deliveries,
     _open,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
-from argparse import ArgumentParser
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
+from django.db import Error, close_old_connections
 from tqdm import tqdm
 
 from oscar_rehive import conf
-from oscar_rehive.payments.reconciling import STAGES, Summary, run
+from oscar_rehive.payments.reconciling import Task, reconcile
 
 
 class Command(BaseCommand):
@@ -23,8 +25,11 @@ class Command(BaseCommand):
         "Ask Rehive about every open payment and bring the orders in line; finish what a crash left"
         " half done; cancel what nobody paid in time. Run it every few minutes."
     )
+    # The warnings of all the shop's apps, in the mail of a cron job, every few minutes. What
+    # matters here is checked below.
+    requires_system_checks = ()
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "--every",
             type=_seconds,
@@ -36,30 +41,38 @@ class Command(BaseCommand):
         try:
             conf.current()
         except ImproperlyConfigured as error:
-            raise CommandError(str(error)) from None
-        failed = self._run_once(options["verbosity"])
-        while every is not None:
-            try:
-                time.sleep(every)
-                self._run_once(options["verbosity"])
-            except KeyboardInterrupt:
-                break
-        if failed and every is None:
+            raise CommandError(f"{error} (manage.py rehive_check shows everything.)") from None
+        if every is not None:
+            self._run_for_ever(every, options["verbosity"])
+        elif self._run_once(options["verbosity"]):
             sys.exit(1)
 
+    def _run_for_ever(self, pause: int, verbosity: int) -> None:
+        try:
+            while True:
+                # Nobody else does it in a command, and a connection that the database server has
+                # dropped would fail in every later run too.
+                close_old_connections()
+                try:
+                    self._run_once(verbosity)
+                except Error as error:
+                    self.stderr.write(f"The database cannot be used: {error}")
+                time.sleep(pause)
+        except KeyboardInterrupt:
+            self.stderr.write("")
+
     def _run_once(self, verbosity: int) -> bool:
-        summary = Summary()
         # disable=None: a bar on a terminal, and nothing in a cron job's mail.
-        known = 0
-        with tqdm(total=known, unit="", leave=False, disable=None) as bar:
-            for stage in STAGES:
-                found = list(stage())
-                known += len(found)
-                bar.total = known
-                for task in found:
+        with tqdm(total=0, unit="", leave=False, disable=None) as bar:
+
+            def show(tasks: list[Task]) -> Iterator[Task]:
+                bar.total = bar.n + len(tasks)
+                for task in tasks:
                     bar.set_description(task.name, refresh=True)
-                    run(task, summary)
+                    yield task
                     bar.update()
+
+            summary = reconcile(show)
         for failure in summary.failures:
             self.stderr.write(f"{failure}")
         if verbosity:
@@ -68,7 +81,6 @@ class Command(BaseCommand):
 
 
 def _seconds(text: str) -> int:
-    seconds = int(text)
-    if seconds < 1:
-        raise ValueError("at least 1 second")
-    return seconds
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 86_400):
+        raise argparse.ArgumentTypeError("a whole number of seconds from 1 to 86400")
+    return int(text)
