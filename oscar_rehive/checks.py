@@ -8,7 +8,6 @@ from typing import Any
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.urls import NoReverseMatch, reverse
-from django.utils.module_loading import import_string
 
 from oscar_rehive import conf
 
@@ -29,18 +28,29 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.compatibility)
 def check_payment_methods(**kwargs: Any) -> list[CheckMessage]:
-    """oscar_rehive.E002: the dotted paths of the payment methods."""
-    if _unsound():
-        return []
+    """oscar_rehive.E002: the payment methods."""
+    from oscar_rehive.checkout.methods import load_method
+
     messages: list[CheckMessage] = []
-    for path in conf.current().payment_methods:
+    paths: dict[str, str] = {}
+    for path in conf.payment_methods():
         try:
-            import_string(path)
-        except ImportError as error:
+            code = load_method(path).code
+        except (ImportError, TypeError) as error:
             messages.append(
                 Error(
-                    f"The payment method {path!r} cannot be imported: {error}",
-                    hint=f'Correct the dotted path in {conf.SETTING}["PAYMENT_METHODS"].',
+                    f"The payment method {path!r} cannot be used: {error}",
+                    hint=f'Correct the dotted path in {conf.SETTING}["PAYMENT_METHODS"]; the class'
+                    " derives from oscar_rehive.checkout.methods.PaymentMethod and has a code.",
+                    id="oscar_rehive.E002",
+                )
+            )
+            continue
+        if paths.setdefault(code, path) != path:
+            messages.append(
+                Error(
+                    f"The payment methods {paths[code]!r} and {path!r} have the same code {code!r}.",
+                    hint="Give each method a code of its own: it is what the shopper's choice says.",
                     id="oscar_rehive.E002",
                 )
             )

@@ -6,6 +6,7 @@ one reading, so that what is checked is what is used.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -49,6 +50,9 @@ SHOP_KEYS = (
     "PAYMENT_METHODS",
     "BASE_URL",
 )
+
+MAX_WINDOW = timedelta(days=366)
+"""A slip of the unit (milliseconds, say) would hold stock for ever, or end beyond the calendar."""
 
 
 @dataclass(frozen=True)
@@ -111,9 +115,33 @@ def current() -> Config:
     return config
 
 
+def order_statuses() -> OrderStatuses:
+    """The shop's order statuses, also where the rest of the settings is not sound: the pages that
+    tell a shopper how things are must work all the same."""
+    return _read()[0].order_status
+
+
 def problems() -> tuple[Problem, ...]:
     """Everything that is wrong with the setting."""
     return _read()[1]
+
+
+def payment_methods() -> tuple[str, ...]:
+    """The dotted paths of the shop's payment methods; also with settings that are not sound
+    otherwise, for Rehive's trouble is not that of the other methods."""
+    return _read()[0].payment_methods
+
+
+def order_status() -> OrderStatuses:
+    """The shop's words for order statuses; also with settings that are not sound otherwise."""
+    return _read()[0].order_status
+
+
+def secrets() -> list[str]:
+    """All that must be neither stored nor logged, the longest first: one may be part of another."""
+    businesses = _read()[0].businesses.values()
+    found = {secret for one in businesses for secret in (one.token, *one.webhook_secrets) if secret}
+    return sorted(found, key=len, reverse=True)
 
 
 def business_for(currency: str) -> BusinessConfig | None:
@@ -154,7 +182,7 @@ class _Reader:
 
     def config(self) -> Config:
         self._refuse_unknown(self.raw, (*BUSINESS_KEYS, *SHOP_KEYS), SETTING)
-        late = self._text(self.raw, "LATE_PAYMENTS", "accept")
+        late = self._text(self.raw, "LATE_PAYMENTS", "accept", SETTING)
         if late not in ("accept", "hold"):
             self.wrong(
                 f'{SETTING}["LATE_PAYMENTS"] is {late!r}.',
@@ -165,14 +193,14 @@ class _Reader:
             order_status=self._order_status(),
             payment_window=self._payment_window(),
             accept_late=late == "accept",
-            tolerance_amount=self._decimal(self.raw, "TOLERANCE_AMOUNT") or Decimal(0),
-            tolerance_percent=self._decimal(self.raw, "TOLERANCE_PERCENT") or Decimal(0),
-            # Lazy translations are left lazy: the shopper's language is known at rendering only.
-            title=self.raw.get("TITLE") or _("Rehive"),
-            description=self.raw.get("DESCRIPTION")
-            or _("You pay on Rehive's secure page and then come back here."),
+            tolerance_amount=self._decimal(self.raw, "TOLERANCE_AMOUNT", SETTING) or Decimal(0),
+            tolerance_percent=self._tolerance_percent(),
+            title=self._shown_text("TITLE", _("Rehive")),
+            description=self._shown_text(
+                "DESCRIPTION", _("You pay on Rehive's secure page and then come back here.")
+            ),
             payment_methods=self._payment_methods(),
-            base_url=self._address(self.raw, "BASE_URL", ""),
+            base_url=self._address(self.raw, "BASE_URL", "", SETTING),
         )
 
     def _businesses(self) -> dict[str, BusinessConfig]:
@@ -190,40 +218,59 @@ class _Reader:
         businesses = {}
         for currency, entry in several.items():
             where = f'{SETTING}["BUSINESSES"]["{currency}"]'
+            if not isinstance(currency, str) or not currency.strip():
+                self.wrong(
+                    f'{SETTING}["BUSINESSES"] has the key {currency!r}, which is not a currency.',
+                    'Name each business under the currency it invoices in, such as "USD".',
+                )
+                continue
             if not isinstance(entry, Mapping):
                 self.wrong(f"{where} is not a dict.", "Give it at least TOKEN and BUSINESS_ID.")
                 continue
             self._refuse_unknown(entry, BUSINESS_KEYS, where)
-            businesses[str(currency)] = self._business(str(currency), {**shared, **entry}, where)
+            businesses[currency] = self._business(currency, {**shared, **entry}, where)
         return businesses
 
     def _business(self, currency: str, raw: Mapping[str, Any], where: str) -> BusinessConfig:
-        for key in ("TOKEN", "BUSINESS_ID"):
-            if not self._text(raw, key, ""):
-                self.wrong(
-                    f'{where}["{key}"] is missing or empty.',
-                    "Rehive's app shows the business's id; make a permanent API token there for"
-                    " a manager or service user.",
-                )
         return BusinessConfig(
             currency=currency,
-            token=self._text(raw, "TOKEN", ""),
-            business_id=self._text(raw, "BUSINESS_ID", ""),
+            token=self._needed(raw, "TOKEN", where),
+            business_id=self._needed(raw, "BUSINESS_ID", where),
             webhook_secrets=self._secrets(raw, where),
-            api_url=self._address(raw, "API_URL", LIVE_API_URL),
+            api_url=self._address(raw, "API_URL", LIVE_API_URL, where),
             payment_requests_url=self._address(
-                raw, "PAYMENT_REQUESTS_URL", LIVE_PAYMENT_REQUESTS_URL
+                raw, "PAYMENT_REQUESTS_URL", LIVE_PAYMENT_REQUESTS_URL, where
             ),
-            minimum=self._decimal(raw, "MINIMUM"),
-            maximum=self._decimal(raw, "MAXIMUM"),
+            **self._limits(raw, where),
         )
+
+    def _needed(self, raw: Mapping[str, Any], key: str, where: str) -> str:
+        value = raw.get(key, "")
+        if value is None or not str(value).strip():
+            self.wrong(
+                f'{where}["{key}"] is missing or empty.',
+                "Rehive's app shows the business's id; make a permanent API token there for"
+                " a manager or service user.",
+            )
+            return ""
+        return self._text(raw, key, "", where)
+
+    def _limits(self, raw: Mapping[str, Any], where: str) -> dict[str, Decimal | None]:
+        minimum = self._decimal(raw, "MINIMUM", where)
+        maximum = self._decimal(raw, "MAXIMUM", where)
+        if minimum is not None and maximum is not None and minimum > maximum:
+            self.wrong(
+                f'{where}["MINIMUM"] is above MAXIMUM: no order could be paid.',
+                "Exchange the two, or leave one out.",
+            )
+        return {"minimum": minimum, "maximum": maximum}
 
     def _secrets(self, raw: Mapping[str, Any], where: str) -> tuple[str, ...]:
         given = raw.get("WEBHOOK_SECRET")
         hint = (
-            "Set WEBHOOK_SECRET to a long random text (or to a list of them while you rotate) and"
-            " register the webhook with it: manage.py rehive_check shows how."
+            "Set WEBHOOK_SECRET to a long random text (or to a list of them while you rotate), and"
         )
+        hint += " register the webhook with it: manage.py rehive_check shows how."
         if given is None:
             self.wrong(
                 f'{where}["WEBHOOK_SECRET"] is missing: the webhook is closed and orders become'
@@ -238,7 +285,8 @@ class _Reader:
         ):
             self.wrong(f'{where}["WEBHOOK_SECRET"] is neither a text nor a list of texts.', hint)
             return ()
-        usable = tuple(secret for secret in secrets if secret.strip())
+        # A line's end from a secrets file is no part of the secret, and no header could carry it.
+        usable = tuple(secret.strip() for secret in secrets if secret.strip())
         if not usable or len(usable) < len(secrets):
             # Elsewhere an empty secret has meant "accept everything" (peer bug 24).
             self.wrong(
@@ -251,22 +299,35 @@ class _Reader:
     def _order_status(self) -> OrderStatuses:
         words = {"pending": "Pending", "paid": "Being processed", "cancelled": "Cancelled"}
         given = self.raw.get("ORDER_STATUS", {})
-        if not isinstance(given, Mapping) or set(given) - set(words):
+        if (
+            not isinstance(given, Mapping)
+            or set(given) - set(words)
+            or not all(isinstance(word, str) and word.strip() for word in given.values())
+        ):
             self.wrong(
                 f'{SETTING}["ORDER_STATUS"] must be a dict with the keys'
-                ' "pending", "paid" and "cancelled".',
+                ' "pending", "paid" and "cancelled", and order statuses as values.',
                 f"For instance {words}.",
             )
             given = {}
-        return OrderStatuses(**{**words, **{key: str(word) for key, word in given.items()}})
+        statuses = OrderStatuses(**{**words, **given})
+        if statuses.cancelled in (statuses.pending, statuses.paid):
+            self.wrong(
+                f'{SETTING}["ORDER_STATUS"] has {statuses.cancelled!r} for cancelled orders and for'
+                " others.",
+                "Give cancelled orders a status of their own.",
+            )
+        return statuses
 
     def _payment_window(self) -> timedelta:
         window = self.raw.get("PAYMENT_WINDOW", timedelta(hours=24))
         if isinstance(window, int) and not isinstance(window, bool):
-            window = timedelta(seconds=window)
-        if not isinstance(window, timedelta) or window <= timedelta(0):
+            # Compared as seconds: a timedelta of any number would overflow.
+            window = timedelta(seconds=max(0, min(window, 2 * MAX_WINDOW // timedelta(seconds=1))))
+        if not isinstance(window, timedelta) or not timedelta(0) < window <= MAX_WINDOW:
             self.wrong(
-                f'{SETTING}["PAYMENT_WINDOW"] is not a span of time above zero.',
+                f'{SETTING}["PAYMENT_WINDOW"] is not a span of time above zero and of at most'
+                f" {MAX_WINDOW.days} days.",
                 "Use a timedelta, or a whole number of seconds.",
             )
             return timedelta(hours=24)
@@ -286,36 +347,52 @@ class _Reader:
             return ()
         return tuple(methods)
 
-    def _text(self, raw: Mapping[str, Any], key: str, default: str) -> str:
+    def _shown_text(self, key: str, default: str | Promise) -> str | Promise:
+        # Lazy translations are left lazy: the shopper's language is known at rendering only.
+        text = self.raw.get(key) or default
+        if not isinstance(text, (str, Promise)):
+            self.wrong(f'{SETTING}["{key}"] is not a text.', "Put it in quotation marks.")
+            return default
+        return text
+
+    def _text(self, raw: Mapping[str, Any], key: str, default: str, where: str) -> str:
         value = raw.get(key, default)
         if not isinstance(value, (str, int)) or isinstance(value, bool):
-            self.wrong(f"{key} in {SETTING} is not a text.", "Put it in quotation marks.")
+            self.wrong(f'{where}["{key}"] is not a text.', "Put it in quotation marks.")
             return default
         return str(value).strip()
 
-    def _address(self, raw: Mapping[str, Any], key: str, default: str) -> str:
-        address = self._text(raw, key, default)
-        if address and not is_web_address(address):
+    def _address(self, raw: Mapping[str, Any], key: str, default: str, where: str) -> str:
+        address = self._text(raw, key, default, where)
+        if (address or default) and not is_web_address(address):
             self.wrong(
-                f"{key} in {SETTING} is not an absolute http(s) address.",
+                f'{where}["{key}"] is not an absolute http(s) address.',
                 f"For instance {default or 'https://shop.example.com'}.",
             )
         return address
 
-    def _decimal(self, raw: Mapping[str, Any], key: str) -> Decimal | None:
+    def _tolerance_percent(self) -> Decimal:
+        percent = self._decimal(self.raw, "TOLERANCE_PERCENT", SETTING) or Decimal(0)
+        if percent >= 100:
+            self.wrong(
+                f'{SETTING}["TOLERANCE_PERCENT"] is {percent}: any payment would do.',
+                "It is the part of an order's total that may be missing, below 100.",
+            )
+            return Decimal(0)
+        return percent
+
+    def _decimal(self, raw: Mapping[str, Any], key: str, where: str) -> Decimal | None:
         value = raw.get(key)
         if value is None:
             return None
-        try:
-            if isinstance(value, float):
-                raise InvalidOperation  # a float near money is a bug
-            number = Decimal(value)
-            if number.is_finite() and number >= 0:
-                return number
-        except (InvalidOperation, TypeError, ValueError):
-            pass
+        # Neither a float, which is a bug near money, nor True, which Decimal takes for 1.
+        if isinstance(value, (str, int, Decimal)) and not isinstance(value, bool):
+            with contextlib.suppress(InvalidOperation):
+                number = Decimal(value)
+                if number.is_finite() and number >= 0:
+                    return number
         self.wrong(
-            f"{key} in {SETTING} is not an amount.",
+            f'{where}["{key}"] is not an amount.',
             'Use Decimal("9.99"), "9.99" or a whole number; not a float, and nothing below zero.',
         )
         return None

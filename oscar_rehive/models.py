@@ -48,10 +48,16 @@ class OrderPayment(models.Model):
         _("cancellation asked for"),
         max_length=255,
         blank=True,
-        help_text=_("Set while a cancellation waits for Rehive to confirm that nothing was paid."),
+        help_text=_("Why; until it is through, it waits for Rehive to say that nothing was paid."),
     )
     paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
     closed_at = models.DateTimeField(_("ended without payment"), null=True, blank=True)
+    released_at = models.DateTimeField(
+        _("stock released"),
+        null=True,
+        blank=True,
+        help_text=_("When a cancelled order gave back its stock and its use of vouchers, once."),
+    )
     status_due = models.BooleanField(
         _("order status still to be set"),
         default=False,

@@ -1,38 +1,24 @@
-"""What staff do to an order reaches its invoice: a cancelled order must not stay payable (P5)."""
+"""What staff do to an order reaches its payment: a cancelled order must neither stay payable nor hold
+stock (P4, P5)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.dispatch import receiver
 from oscar.apps.order.signals import order_status_changed
 
 from oscar_rehive import conf
-from oscar_rehive.models import Invoice, OrderPayment
+from oscar_rehive.models import OrderPayment
+from oscar_rehive.payments.cancelling import clear_up_after_staff, note_cancelled_by_staff
 
 
 @receiver(order_status_changed, dispatch_uid="oscar_rehive.cancelled_by_staff")
-def close_invoices_of_cancelled_order(*, order: Any, new_status: str, **kwargs: Any) -> None:
-    """Once the change is committed, ask for the order's invoices to be closed.
-
-    Only asked for here, and done by the next reconcile: a page of the dashboard must not wait for
-    Rehive, and the bulk action on a hundred orders still less.
-    """
-    try:
-        cancelled = conf.current().order_status.cancelled
-    except ImproperlyConfigured:
-        return
-    if new_status != cancelled:
-        return
+def clear_up_after_cancelled_order(*, order: Any, new_status: str, **kwargs: Any) -> None:
+    """Note what is to be done in the transaction that cancels, and begin once it is committed."""
+    cancelled = conf.order_statuses().cancelled
     number = str(order.number)
-    transaction.on_commit(lambda: _ask_for_closing(number), robust=True)
-
-
-def _ask_for_closing(number: str) -> None:
-    payment = OrderPayment.objects.filter(order_number=number, paid_at=None, closed_at=None)
-    payment.filter(cancel_reason="").update(cancel_reason="Staff cancelled the order.")
-    Invoice.objects.filter(
-        payment__in=payment, state__in=[Invoice.State.OPENING, Invoice.State.OPEN]
-    ).update(close_due=True)
+    if new_status == cancelled and OrderPayment.objects.filter(order_number=number).exists():
+        note_cancelled_by_staff(number)
+        transaction.on_commit(lambda: clear_up_after_staff(number), robust=True)

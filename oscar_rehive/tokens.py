@@ -7,10 +7,18 @@ pastes unencoded into its own address (rehive-api.md, "Invoices").
 
 from __future__ import annotations
 
-from django.core.signing import BadSignature, Signer
+from django.core import signing
+from django.core.signing import BadSignature, Signer, TimestampSigner
 
 _PAYMENT_SALT = "oscar_rehive.payment"
 _PLACED_SALT = "oscar_rehive.placed"
+
+PLACING_SECONDS = 600
+"""How long a page waits for an order that is being placed; after that it was not."""
+_PROBE_SALT = "oscar_rehive.probe"
+
+PROBE_HEADER = "X-Oscar-Rehive-Probe"
+PROBE_SECONDS = 60
 
 
 def payment_token(number: str) -> str:
@@ -23,14 +31,34 @@ def read_payment_token(token: str) -> str | None:
     return _read(token, _PAYMENT_SALT)
 
 
-def placed_token(number: str) -> str:
-    """The token with which the browser that is placing order ``number`` waits for it."""
-    return Signer(salt=_PLACED_SALT).sign_object(number)
+def placed_token(basket_id: int) -> str:
+    """The token with which the browser that is ordering the basket ``basket_id`` waits for its
+    order, for ``PLACING_SECONDS``."""
+    return signing.dumps(basket_id, salt=_PLACED_SALT)
 
 
-def read_placed_token(token: str) -> str | None:
-    """The order number in a token of ``placed_token``, or None for anything else."""
-    return _read(token, _PLACED_SALT)
+def read_placed_token(token: str) -> int | None:
+    """The basket's id in a token of ``placed_token``, or None for anything else or older."""
+    try:
+        basket_id = signing.loads(token, salt=_PLACED_SALT, max_age=PLACING_SECONDS)
+    except (BadSignature, ValueError):
+        return None
+    return basket_id if isinstance(basket_id, int) else None
+
+
+def probe_token() -> str:
+    """The token with which ``rehive_check`` calls on the webhook without being counted among those
+    that were refused."""
+    return TimestampSigner(salt=_PROBE_SALT).sign("probe")
+
+
+def is_probe(token: str) -> bool:
+    """Whether ``token`` is one of ``probe_token``, made a moment ago."""
+    try:
+        TimestampSigner(salt=_PROBE_SALT).unsign(token, max_age=PROBE_SECONDS)
+    except BadSignature:
+        return False
+    return True
 
 
 def _read(token: str, salt: str) -> str | None:

@@ -30,8 +30,12 @@ from oscar_rehive.payments.opening import Busy, NotOpened, NotPayable, open_invo
 from oscar_rehive.payments.progress import Progress, progress_of
 from oscar_rehive.payments.settling import refresh
 from oscar_rehive.rehive.exceptions import RehiveError
-from oscar_rehive.shop import get_shop
-from oscar_rehive.shop.shopper import order_path, refill_basket
+from oscar_rehive.shop.shopper import (
+    is_being_ordered,
+    order_of_basket,
+    order_path,
+    refill_basket,
+)
 from oscar_rehive.tokens import payment_token, read_payment_token, read_placed_token
 
 logger = logging.getLogger(__name__)
@@ -215,11 +219,17 @@ class PlacedView(View):
     and goes on to where the winner went."""
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        number = read_placed_token(token)
-        if number is None:
-            raise Http404(_("This address is not valid."))
-        if progress_of(number) is not None:
-            return redirect("oscar_rehive:pay", token=payment_token(number))
-        if get_shop().find(number) is None:
+        basket_id = read_placed_token(token)
+        order = order_of_basket(basket_id) if basket_id is not None else None
+        if order is not None:
+            order_id, number = order
+            if progress_of(number) is not None:
+                return redirect("oscar_rehive:pay", token=payment_token(number))
+            # The winner may not have been answered yet, and its session not be saved; the token was
+            # given to this browser alone.
+            request.session["checkout_order_id"] = order_id
+            return redirect("checkout:thank-you")
+        if basket_id is not None and is_being_ordered(basket_id):
             return render(request, "oscar_rehive/placing.html", {"refresh_seconds": 2})
-        return redirect("checkout:thank-you")
+        messages.warning(request, _("Your order was not placed. Please try again."))
+        return redirect("basket:summary")

@@ -225,10 +225,10 @@ MUTATIONS = (
         "if False",
     ),
     Mutation(
-        "closing waits for the commit",
+        "clearing up waits for the commit",
         "oscar_rehive/signals.py",
-        "transaction.on_commit(lambda: _ask_for_closing(number), robust=True)",
-        "_ask_for_closing(number)",
+        "transaction.on_commit(lambda: clear_up_after_staff(number), robust=True)",
+        "clear_up_after_staff(number)",
         ("tests/test_signals.py",),
     ),
 )

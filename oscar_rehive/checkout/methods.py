@@ -75,14 +75,26 @@ def _inside(business: conf.BusinessConfig, amount: Decimal) -> bool:
 def all_methods() -> list[PaymentMethod]:
     """The shop's payment methods, in the order of the setting.
 
-    With settings that are not sound there is none of ours, and the checkout goes on without.
+    One that cannot be had is left out: the system checks name it, and a checkout with the others is
+    better than none.
     """
-    try:
-        paths = conf.current().payment_methods
-    except ImproperlyConfigured as error:
-        logger.error("No payment methods: %s", error)
-        return []
-    return [import_string(path)() for path in paths]
+    methods = []
+    for path in conf.payment_methods():
+        try:
+            methods.append(load_method(path))
+        except (ImportError, TypeError) as error:
+            logger.error("The payment method %r is not offered: %s", path, error)
+    return methods
+
+
+def load_method(path: str) -> PaymentMethod:
+    """The payment method at the dotted path; ``ImportError`` or ``TypeError`` if there is none."""
+    method = import_string(path)()
+    if not isinstance(method, PaymentMethod):
+        raise TypeError("it is not a PaymentMethod")
+    if not getattr(method, "code", ""):
+        raise TypeError("it has no code")
+    return method
 
 
 def available_methods(request: HttpRequest, total: Any) -> list[PaymentMethod]:

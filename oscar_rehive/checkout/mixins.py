@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.core.signing import BadSignature, Signer
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import gettext as _
 from oscar.apps.checkout.exceptions import FailedPreCondition
 from oscar.core.loading import get_model
@@ -20,6 +18,7 @@ from oscar.core.loading import get_model
 from oscar_rehive import conf
 from oscar_rehive.checkout.methods import PaymentMethod, Rehive, available_methods
 from oscar_rehive.payments.placing import expect_payment
+from oscar_rehive.shop.shopper import basket_just_ordered
 from oscar_rehive.tokens import payment_token, placed_token
 
 if TYPE_CHECKING:
@@ -28,15 +27,16 @@ else:
     _View = object
 
 Basket = get_model("basket", "Basket")
-Order = get_model("order", "Order")
 
 logger = logging.getLogger("oscar.checkout")
-
-A_MOMENT = timedelta(minutes=10)
 
 
 class BasketAlreadySubmitted(Exception):
     """Another request is placing this basket's order."""
+
+    def __init__(self, basket_id: int) -> None:
+        super().__init__(f"Basket {basket_id} is being ordered by another request.")
+        self.basket_id = basket_id
 
 
 class PaymentMethodsMixin(_View):
@@ -87,9 +87,11 @@ class RehiveCheckoutMixin(PaymentMethodsMixin):
         first one went, not to "you need to add some items" (peer bug 21)."""
         placing = request.method == "POST" and request.POST.get("action") == "place_order"
         if placing and request.basket.is_empty:  # type: ignore[attr-defined]  # Oscar's BasketMiddleware
-            number = _number_placed_a_moment_ago(request)
-            if number is not None:
-                raise FailedPreCondition(url=_placed_url(number))
+            basket_id = basket_just_ordered(
+                user_id=request.user.pk, cookie=request.COOKIES.get(_basket_cookie(), "")
+            )
+            if basket_id is not None:
+                raise FailedPreCondition(url=_placed_url(basket_id))
         super().check_pre_conditions(request)
 
     def submit(self, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -97,12 +99,11 @@ class RehiveCheckoutMixin(PaymentMethodsMixin):
         self._method = self.get_chosen_method(order_total)
         try:
             response: HttpResponse = super().submit(*args, **kwargs)
-        except BasketAlreadySubmitted:
-            number = self.checkout_session.get_order_number()
+        except BasketAlreadySubmitted as submitted:
             # This request's copy of the session is older than the winner's; saving it would take
             # the winner's order from its session.
             self.request.session.modified = False
-            return HttpResponseRedirect(_placed_url(str(number)))
+            return HttpResponseRedirect(_placed_url(submitted.basket_id))
         return response
 
     def freeze_basket(self, basket: Any) -> None:
@@ -112,7 +113,7 @@ class RehiveCheckoutMixin(PaymentMethodsMixin):
             pk=basket.pk, status__in=Basket.editable_statuses
         )
         if not open_baskets.update(status=Basket.FROZEN):
-            raise BasketAlreadySubmitted
+            raise BasketAlreadySubmitted(basket.pk)
         super().freeze_basket(basket)
 
     def handle_payment(self, order_number: Any, total: Any, **kwargs: Any) -> None:
@@ -151,23 +152,8 @@ class RehiveCheckoutMixin(PaymentMethodsMixin):
         return to_payment
 
 
-def _placed_url(number: str) -> str:
-    return reverse("oscar_rehive:placed", args=[placed_token(number)])
-
-
-def _number_placed_a_moment_ago(request: HttpRequest) -> str | None:
-    """The number of the order that this browser's basket has just become."""
-    orders = Order._default_manager.filter(date_placed__gt=timezone.now() - A_MOMENT)
-    if request.user.is_authenticated:
-        orders = orders.filter(user=request.user)
-    else:
-        try:
-            cookie = request.COOKIES.get(_basket_cookie(), "")
-            orders = orders.filter(user=None, basket_id=int(Signer().unsign(cookie)))
-        except (BadSignature, ValueError):
-            return None
-    number = orders.order_by("-pk").values_list("number", flat=True).first()
-    return str(number) if number else None
+def _placed_url(basket_id: int) -> str:
+    return reverse("oscar_rehive:placed", args=[placed_token(basket_id)])
 
 
 def _basket_cookie() -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from oscar_rehive.models import Invoice
+from oscar_rehive.models import Entry, Invoice, OrderPayment
 from oscar_rehive.payments.closing import close_at_rehive
 from oscar_rehive.payments.locking import Locked, locked
 from oscar_rehive.payments.opening import LOOK_SECONDS, find_lost
 from oscar_rehive.payments.settling import finish_cancellation
 from oscar_rehive.rehive.statuses import Status
+
+BY_STAFF = "Staff cancelled the order."
+"""The reason for which an order is no longer to be cancelled, only to be cleared up after."""
 
 
 class NotCancellable(Exception):
@@ -33,8 +36,28 @@ def cancel_order(number: str, *, reason: str, source: str) -> bool:
     return finish(number, source)
 
 
+def note_cancelled_by_staff(number: str) -> None:
+    """Staff have cancelled order ``number``: note, in their transaction, what is to be cleared up.
+
+    Rolled back with the cancellation, and found by reconcile if the process dies right after.
+    """
+    payment = OrderPayment.objects.filter(order_number=number, released_at=None)
+    payment.update(cancel_reason=BY_STAFF)
+    Invoice.objects.filter(
+        payment__in=payment, state__in=[Invoice.State.OPENING, Invoice.State.OPEN]
+    ).update(close_due=True)
+
+
+def clear_up_after_staff(number: str) -> None:
+    """Release the stock of an order that staff have cancelled; the invoices are reconcile's, for a
+    page of the dashboard must not wait for Rehive."""
+    with locked(number) as held:
+        finish_cancellation(held, Entry.Source.STAFF)
+        held.payment.save()
+
+
 def finish(number: str, source: str) -> bool:
-    """Close what is to be closed of order ``number``; True when its payment has ended."""
+    """Close what is to be closed of order ``number``; True when it is cancelled, unpaid."""
     for invoice in Invoice.objects.filter(
         payment__order_number=number, close_due=True
     ).select_related("payment"):
@@ -46,7 +69,9 @@ def finish(number: str, source: str) -> bool:
         finish_cancellation(held, source)
         _forget_wish_while_money_comes(held)
         held.payment.save()
-        return held.payment.is_settled
+        # Not "is settled": a payment that came first settles it as well, and a shopper who has paid
+        # must not be told that the order was cancelled.
+        return held.payment.paid_at is None and held.payment.released_at is not None
 
 
 def _money_is_here_or_comes(held: Locked) -> bool:

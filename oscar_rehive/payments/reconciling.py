@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from oscar_rehive import conf
 from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment
-from oscar_rehive.payments.cancelling import NotCancellable, cancel_order, finish
+from oscar_rehive.payments.cancelling import BY_STAFF, NotCancellable, cancel_order, finish
 from oscar_rehive.payments.deliveries import work_on
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.history import raise_attention
@@ -218,7 +218,8 @@ def _note_part_paid(number: str) -> None:
 
 def _closings() -> Iterator[Task]:
     numbers = set(
-        OrderPayment.objects.filter(paid_at=None, closed_at=None)
+        OrderPayment.objects.filter(released_at=None)
+        .filter(Q(closed_at=None) | Q(cancel_reason=BY_STAFF))
         .exclude(cancel_reason="")
         .values_list("order_number", flat=True)
     ) | set(Invoice.objects.filter(close_due=True).values_list("payment__order_number", flat=True))

@@ -105,15 +105,31 @@ def disagreement(invoice: Invoice, remote: RemoteInvoice) -> str:
 
 
 def finish_cancellation(held: Locked, source: str) -> None:
-    """Cancel the order that ``held.payment.cancel_reason`` asks for, once nothing is payable.
+    """Cancel the order that ``held.payment.cancel_reason`` asks for, once nothing is payable, and
+    release what a cancelled order holds, once.
 
-    Under the lock; saves nothing but through the shop: the caller saves the payment.
+    Under the lock; the caller saves the payment.
     """
     payment, order = held.payment, held.order
-    payable = payment.invoices.filter(state__in=[Invoice.State.OPENING, Invoice.State.OPEN])
-    if not payment.cancel_reason or payment.is_settled or payable.exists():
+    if not payment.cancel_reason:
         return
-    if order is not None and order.standing is Standing.PENDING and not order.paid_elsewhere:
+    payable = payment.invoices.filter(state__in=[Invoice.State.OPENING, Invoice.State.OPEN])
+    if not payment.is_settled and not payable.exists():
+        if not _cancel(held, source):
+            return
+        payment.closed_at = timezone.now()
+    elif order is not None and order.standing is Standing.CANCELLED:
+        # Staff cancelled it: its stock is free at once, whatever its invoices still need.
+        _release_once(held)
+
+
+def _cancel(held: Locked, source: str) -> bool:
+    """Cancel the unpaid order, if that is still the machine's to do; False if the shop refuses."""
+    payment, order = held.payment, held.order
+    if order is not None and order.standing is Standing.CANCELLED:
+        _release_once(held)
+        write_entry(payment, source, "Staff had cancelled the order; it holds nothing any more.")
+    elif order is not None and order.standing is Standing.PENDING and not order.paid_elsewhere:
         try:
             get_shop().set_cancelled(order.number, reason=payment.cancel_reason)
         except StatusRefused as error:
@@ -124,20 +140,21 @@ def finish_cancellation(held: Locked, source: str) -> None:
                 subject="cancelled",
                 ways_out="Allow the status in OSCAR_ORDER_STATUS_PIPELINE; reconcile then cancels.",
             )
-            return
-        get_shop().release(order.number)
+            return False
+        _release_once(held)
         write_entry(payment, source, f"The order was cancelled: {payment.cancel_reason}")
-    elif order is not None and order.standing is Standing.CANCELLED:
-        get_shop().release(order.number)
-        write_entry(
-            payment, source, "The order had been cancelled by staff; its stock was released."
-        )
     else:
         # Paid another way, shipped, or deleted: what staff decided stands (P10, peer bug 1).
         write_entry(
             payment, source, "The order was left as it is: it is no longer waiting for Rehive."
         )
-    payment.closed_at = timezone.now()
+    return True
+
+
+def _release_once(held: Locked) -> None:
+    if held.payment.released_at is None and held.order is not None:
+        get_shop().release(held.order.number)
+        held.payment.released_at = timezone.now()
 
 
 def _is_older(remote: RemoteInvoice, invoice: Invoice) -> bool:

@@ -10,7 +10,7 @@ import email.utils
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -57,6 +57,11 @@ class _TokenAuth(AuthBase):
         self._token = token
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        # Further down the header would fail with an error that prints it.
+        if not (self._token.isascii() and self._token.isprintable()):
+            raise Unauthorised(
+                "The token has characters that no token has; check TOKEN in OSCAR_REHIVE."
+            )
         request.headers["Authorization"] = f"Token {self._token}"
         return request
 
@@ -82,6 +87,7 @@ class Client:
             f"{api_url.rstrip('/')}/manager/businesses/{quote(business_id, safe='')}/"
         )
         self._webhooks_url = f"{payment_requests_url.rstrip('/')}/user/webhooks/"
+        self._token = token
         self._auth = _TokenAuth(token)
         self._session = session or pooled_session()
 
@@ -165,6 +171,8 @@ class Client:
 
     def delete_webhook(self, webhook_id: str) -> None:
         """End the deliveries of one webhook."""
+        if not webhook_id.strip("."):
+            raise ValueError(f"{webhook_id!r} is not a webhook's id.")
         self._send("DELETE", f"{self._webhooks_url}{quote(webhook_id, safe='')}/")
 
     def _invoice_url(self, invoice_id: str) -> str:
@@ -229,7 +237,8 @@ class Client:
             raise Unreachable(
                 f"Rehive did not answer in time or dropped the connection ({type(error).__name__})."
             ) from None
-        return _interpret(response, content)
+        # An answer may quote what was sent, and errors end up in logs and in the database.
+        return _interpret(response, content, [self._token, str((body or {}).get("secret", ""))])
 
 
 def _was_never_sent(error: Exception) -> bool:
@@ -239,7 +248,7 @@ def _was_never_sent(error: Exception) -> bool:
     return isinstance(getattr(cause, "reason", None), NewConnectionError)
 
 
-def _interpret(response: requests.Response, content: bytes) -> Any:
+def _interpret(response: requests.Response, content: bytes, secrets: Sequence[str]) -> Any:
     """Turn an answer into its JSON, or into the one error that it stands for."""
     status = response.status_code
     try:
@@ -248,7 +257,7 @@ def _interpret(response: requests.Response, content: bytes) -> Any:
         payload = None
     if status == 204 or (200 <= status < 300 and payload is not None and not _is_error(payload)):
         return payload
-    message, field_errors = _complaint(payload)
+    message, field_errors = _complaint(payload, secrets)
     if status == 429:
         raise Throttled(_wait(response.headers.get("Retry-After", ""), message))
     if status >= 500:
@@ -282,16 +291,23 @@ def _unwrap(payload: Any) -> Any:
     return payload
 
 
-def _complaint(payload: Any) -> tuple[str, dict[str, list[str]]]:
+def _complaint(payload: Any, secrets: Sequence[str]) -> tuple[str, dict[str, list[str]]]:
     if not isinstance(payload, Mapping):
         return "", {}
+
+    def clean(text: Any) -> str:
+        told = str(text)
+        for secret in filter(None, secrets):
+            told = told.replace(secret, "[removed]")
+        return told
+
     message = payload.get("message")
     data = payload.get("data")
     fields = data if isinstance(data, Mapping) else {}
     return (
-        message if isinstance(message, str) else "",
+        clean(message) if isinstance(message, str) else "",
         {
-            str(name): [str(text) for text in (texts if isinstance(texts, list) else [texts])]
+            clean(name): [clean(text) for text in (texts if isinstance(texts, list) else [texts])]
             for name, texts in fields.items()
         },
     )
@@ -300,12 +316,12 @@ def _complaint(payload: Any) -> tuple[str, dict[str, list[str]]]:
 def _wait(retry_after: str, message: str) -> int:
     """Seconds to wait: ``Retry-After`` may be seconds, a date or nonsense, and may be missing."""
     seconds: float | None = None
-    if retry_after.strip().isdigit():
+    if re.fullmatch(r"\s*[0-9]+\s*", retry_after):
         seconds = int(retry_after.strip()[:9])
     elif retry_after:
         try:
             seconds = email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, LookupError, OverflowError):
             seconds = None
     if seconds is None:
         told = re.search(r"available in (\d{1,6})", message)

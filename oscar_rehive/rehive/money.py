@@ -8,11 +8,11 @@ Python's default Decimal context, which would round without a word.
 
 from __future__ import annotations
 
-from decimal import ROUND_DOWN, Context, Decimal, Inexact, InvalidOperation
+from decimal import ROUND_DOWN, Context, Decimal, FloatOperation, Inexact, InvalidOperation
 
 MAX_DIVISIBILITY = 18
 
-_EXACT = Context(prec=100, traps=[Inexact, InvalidOperation])
+_EXACT = Context(prec=100, traps=[Inexact, InvalidOperation, FloatOperation])
 _FLOOR = Context(prec=100, rounding=ROUND_DOWN, traps=[InvalidOperation])
 
 
@@ -49,7 +49,7 @@ def to_units(amount: Decimal, divisibility: int) -> int:
 
 def from_units(units: int, divisibility: int) -> Decimal:
     """Convert smallest units of a currency to a Decimal amount with exactly its decimals."""
-    return _EXACT.scaleb(Decimal(units), -check_divisibility(divisibility))
+    return _EXACT.scaleb(_EXACT.create_decimal(units), -check_divisibility(divisibility))
 
 
 def floor_to_places(amount: Decimal, places: int) -> Decimal:

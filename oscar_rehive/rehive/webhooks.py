@@ -33,11 +33,17 @@ def authenticate(header: str, secrets: Iterable[str]) -> bool:
 
     An empty secret matches nothing: comparable plugins took it for "accept everything".
     """
+    if isinstance(secrets, str):
+        raise TypeError("A single secret goes into a list, or each of its characters is one.")
     scheme, _, given = header.partition(" ")
-    # WSGI hands headers over as latin-1; comparing bytes keeps other alphabets from raising.
-    candidate = given.strip().encode("latin-1", "replace")
+    # WSGI hands headers over as latin-1; comparing bytes keeps other alphabets from raising. They
+    # are stripped as bytes, for half of a letter such as "à" is a space in latin-1; the secrets
+    # are stripped because no header ends in white space.
+    candidate = given.encode("latin-1", "backslashreplace").strip()
     matches = [
-        hmac.compare_digest(candidate, secret.encode()) for secret in secrets if secret.strip()
+        hmac.compare_digest(candidate, secret.encode("utf-8", "surrogatepass").strip())
+        for secret in secrets
+        if secret.strip()
     ]
     return scheme.lower() == "secret" and any(matches)
 

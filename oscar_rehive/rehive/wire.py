@@ -18,6 +18,11 @@ from oscar_rehive.rehive.money import check_divisibility
 
 Payload = Mapping[str, Any]
 
+MAX_UNITS = 10**36
+"""More than any amount of money with 18 decimals. JSON's integers have no end, but storage does."""
+
+MAX_MILLISECONDS = 2**53
+
 PLAUSIBLE_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 """Ids are put into request paths; anything else could reach another address."""
 
@@ -48,7 +53,10 @@ class Business:
 
 @dataclass(frozen=True)
 class Quote:
-    """One way of paying that the payer picked; amounts in smallest units of *its* currency."""
+    """One way of paying that the payer picked; amounts in smallest units of *its* currency.
+
+    What Rehive does not tell is 0, and a currency without a code.
+    """
 
     currency: Currency
     amount: int
@@ -119,7 +127,8 @@ def is_web_address(url: str) -> bool:
         return False
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname)
+        # The port is looked at for its ValueError.
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
 
@@ -154,7 +163,7 @@ def read_invoice(payload: Any) -> RemoteInvoice:
         metadata=metadata if isinstance(metadata, Mapping) else {},
         quotes=tuple(_quote(quote) for quote in quotes) if isinstance(quotes, list) else (),
         refunded=data.get("refunded") is True,
-        updated=_optional_int(data.get("updated")),
+        updated=_milliseconds(data.get("updated")),
         raw=data,
     )
 
@@ -197,11 +206,12 @@ def read_webhook(payload: Any) -> Webhook:
 
 def _quote(payload: Any) -> Quote:
     data = _object(payload, "quote")
+    currency = data.get("currency")
     return Quote(
-        currency=_currency(data.get("currency"), "quote"),
-        amount=_units(data.get("amount"), "quote's amount"),
-        total_paid=_units(data.get("total_paid") or 0, "quote's total_paid"),
-        total_pending=_units(data.get("total_pending") or 0, "quote's total_pending"),
+        currency=Currency("", None) if currency is None else _currency(currency, "quote"),
+        amount=_units_or_none_told(data.get("amount"), "quote's amount"),
+        total_paid=_units_or_none_told(data.get("total_paid"), "quote's total_paid"),
+        total_pending=_units_or_none_told(data.get("total_pending"), "quote's total_pending"),
         status=_text(data.get("status")),
         raw=data,
     )
@@ -236,9 +246,18 @@ def _currency(payload: Any, what: str) -> Currency:
 
 def _units(value: Any, what: str) -> int:
     units = _optional_int(value)
-    if units is None or units < 0:
+    if units is None or not 0 <= units < MAX_UNITS:
         raise Unintelligible(f"Rehive sent a {what} that is not a whole number of smallest units.")
     return units
+
+
+def _units_or_none_told(value: Any, what: str) -> int:
+    return 0 if value is None else _units(value, what)
+
+
+def _milliseconds(value: Any) -> int | None:
+    told = _optional_int(value)
+    return told if told is not None and 0 <= told < MAX_MILLISECONDS else None
 
 
 def _optional_int(value: Any) -> int | None:

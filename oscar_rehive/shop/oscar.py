@@ -84,7 +84,7 @@ class OscarShop:
 
     def set_paid(self, number: str, *, amount: Decimal, reference: str) -> None:
         order = _read(number)
-        _change_status(order, conf.current().order_status.paid)
+        _change_status(order, conf.order_statuses().paid)
         event_type, _ = PaymentEventType.objects.get_or_create(name=PAID_EVENT)
         lines = list(order.lines.all())
         _event_handler().create_payment_event(
@@ -97,7 +97,7 @@ class OscarShop:
         )
 
     def set_cancelled(self, number: str, *, reason: str) -> None:
-        _change_status(_read(number), conf.current().order_status.cancelled, note=reason)
+        _change_status(_read(number), conf.order_statuses().cancelled, note=reason)
 
     def release(self, number: str) -> None:
         order = _read(number)
@@ -116,7 +116,7 @@ def _read(number: str) -> Any:
 
 
 def _snapshot(order: Any) -> Order:
-    words = conf.current().order_status
+    words = conf.order_statuses()
     standing = {words.cancelled: Standing.CANCELLED, words.pending: Standing.PENDING}
     return Order(
         # Right after placing, Oscar's number is an int in memory and a text in the database.

@@ -2,12 +2,52 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+from django.core.signing import BadSignature, Signer
+from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from oscar.core.loading import get_model
 
+Basket = get_model("basket", "Basket")
 Order = get_model("order", "Order")
+
+A_MOMENT = timedelta(minutes=10)
+
+
+def basket_just_ordered(*, user_id: int | None, cookie: str) -> int | None:
+    """The id of the visitor's basket whose order is being placed or was a moment ago, or None.
+
+    Found by its owner, and for a guest (``user_id`` None) by the signed ``cookie`` that Oscar's
+    BasketMiddleware sets. Not by the order: while it is being placed there is none to be seen.
+    """
+    baskets = Basket._default_manager.filter(
+        Q(status=Basket.FROZEN)
+        | Q(status=Basket.SUBMITTED, date_submitted__gt=timezone.now() - A_MOMENT)
+    )
+    if user_id is not None:
+        baskets = baskets.filter(owner_id=user_id)
+    else:
+        try:
+            baskets = baskets.filter(owner=None, pk=int(Signer().unsign(cookie)))
+        except (BadSignature, ValueError):
+            return None
+    found: int | None = baskets.order_by("-pk").values_list("pk", flat=True).first()
+    return found
+
+
+def order_of_basket(basket_id: int) -> tuple[int, str] | None:
+    """The primary key and the number of the order that the basket became, or None."""
+    order = Order._default_manager.filter(basket_id=basket_id).first()
+    return (order.pk, str(order.number)) if order else None
+
+
+def is_being_ordered(basket_id: int) -> bool:
+    """Whether an order of this basket is still to be expected: a failed placing thaws it."""
+    busy = (Basket.FROZEN, Basket.SUBMITTED)
+    return bool(Basket._default_manager.filter(pk=basket_id, status__in=busy).exists())
 
 
 def order_path(number: str, user_id: int | None) -> str:

@@ -127,6 +127,27 @@ def test_a_cancellation_that_rehive_could_not_confirm_is_finished_later(
     assert payable_at(rehive, order) == []
 
 
+def test_money_that_comes_before_the_cancellation_is_through_wins(
+    rehive: Any, place_order: Any
+) -> None:
+    order = place_order(in_stock=5)
+    invoice = opened(order)
+    rehive.faults(error_status=500)
+    with pytest.raises(RehiveError):
+        cancelled(order)
+    for _ in range(2):
+        rehive.outcome(invoice.remote_id, "start")
+    rehive.clear_faults()
+
+    reconcile()
+
+    assert rehive.invoice()["status"] == "received"
+    rehive.outcome(invoice.remote_id, "confirm")
+    reconcile()
+    order.refresh_from_db()
+    assert (order.status, StockRecord.objects.get().num_allocated) == ("Being processed", 1)
+
+
 def test_an_invoice_cancelled_at_rehive_leaves_the_order_to_be_paid_anew(
     rehive: Any, place_order: Any
 ) -> None:

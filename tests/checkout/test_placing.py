@@ -1,0 +1,319 @@
+"""Placing an order that is to be paid through Rehive (design.md, "The flow", 2)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone, translation
+from oscar.apps.checkout.signals import post_checkout
+from oscar.core.loading import get_class, get_model
+from oscar.test.factories import UserFactory
+
+from oscar_rehive.models import Entry, Invoice, OrderPayment
+from oscar_rehive.tokens import payment_token
+from tests.checkout.conftest import Shopper
+
+pytestmark = pytest.mark.django_db
+
+Basket = get_model("basket", "Basket")
+Order = get_model("order", "Order")
+Source = get_model("payment", "Source")
+StockRecord = get_model("partner", "StockRecord")
+PaymentDetailsView = get_class("checkout.views", "PaymentDetailsView")
+
+
+def pay_page(order: Any) -> str:
+    return f"/rehive/pay/{payment_token(order.number)}/"
+
+
+@pytest.fixture
+def ready(shopper: Shopper) -> Shopper:
+    """A shopper who has chosen Rehive and sees the preview."""
+    shopper.go_to_payment()
+    shopper.choose("rehive")
+    return shopper
+
+
+class TestAnOrderIsPlaced:
+    def test_it_is_pending_and_waits_for_its_payment(self, ready: Shopper) -> None:
+        before = timezone.now()
+
+        answer = ready.place()
+
+        order = Order.objects.get()
+        payment = OrderPayment.objects.get()
+        assert (answer.status_code, answer.headers["Location"]) == (302, pay_page(order))
+        assert order.status == "Pending"
+        assert payment.order_number == order.number
+        assert payment.window_ends_at - before >= timedelta(hours=1, minutes=59)
+        assert payment.language == "en"
+        assert [entry.source for entry in payment.entries.all()] == [Entry.Source.CHECKOUT]
+        # What came in is for settling to record; nothing has.
+        assert not Source.objects.exists()
+        assert Basket.objects.get(pk=order.basket_id).status == Basket.SUBMITTED
+        assert StockRecord.objects.get().num_allocated == 1
+
+    def test_p8_no_network_call_is_made(self, rehive: Any, ready: Shopper) -> None:
+        ready.place()
+
+        assert rehive.requests() == []
+        assert not Invoice.objects.exists()
+
+    def test_p3_no_confirmation_goes_out_before_the_payment(
+        self, ready: Shopper, mailoutbox: list[Any]
+    ) -> None:
+        ready.place()
+
+        assert mailoutbox == []
+        assert OrderPayment.objects.get().mail_due_at is None
+
+    def test_the_pending_status_is_the_shops_own_word(self, ready: Shopper, settings: Any) -> None:
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "ORDER_STATUS": {"pending": "Awaiting"}}
+
+        ready.place()
+
+        assert Order.objects.get().status == "Awaiting"
+
+    def test_the_thank_you_page_and_the_order_belong_to_this_session(self, ready: Shopper) -> None:
+        ready.place()
+
+        order = Order.objects.get()
+        assert ready.client.session["checkout_order_id"] == order.pk
+        assert order.number in ready.client.get("/checkout/thank-you/").content.decode()
+        # Nothing of this checkout is left over for the next one.
+        assert not ready.client.session.get("checkout_data")
+
+    def test_a_customer_s_order_and_the_language_for_the_mail(
+        self, shopper: Shopper, settings: Any
+    ) -> None:
+        settings.LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+        user = UserFactory()
+        shopper.client.force_login(user)
+        shopper.client.cookies[settings.LANGUAGE_COOKIE_NAME] = "de"
+        with translation.override("de"):
+            shopper.go_to_payment(guest=None)
+            shopper.choose("rehive")
+            shopper.place()
+
+        assert Order.objects.get().user == user
+        assert OrderPayment.objects.get().language == "de"
+
+    def test_a_receiver_that_fails_does_not_lose_the_order(self, ready: Shopper) -> None:
+        """Oscar answers any exception by thawing the submitted basket: the order would be there, and
+        the shopper would place it again."""
+
+        def fail(**kwargs: Any) -> None:
+            raise ZeroDivisionError
+
+        post_checkout.connect(fail, weak=False)
+        try:
+            answer = ready.place()
+        finally:
+            post_checkout.disconnect(fail)
+
+        order = Order.objects.get()
+        assert answer.headers["Location"] == pay_page(order)
+        assert Basket.objects.get(pk=order.basket_id).status == Basket.SUBMITTED
+
+    def test_receivers_are_told_as_usual(self, ready: Shopper) -> None:
+        told: list[Any] = []
+
+        def hear(**kwargs: Any) -> None:
+            told.append(kwargs["order"])
+
+        post_checkout.connect(hear, weak=False)
+        try:
+            ready.place()
+        finally:
+            post_checkout.disconnect(hear)
+
+        assert told == [Order.objects.get()]
+
+
+class TestAnOrderIsNotPlaced:
+    @pytest.mark.parametrize("step", ["save_payment_details", "save_payment_sources"])
+    def test_order_and_expected_payment_come_both_or_neither(
+        self, ready: Shopper, monkeypatch: pytest.MonkeyPatch, step: str
+    ) -> None:
+        def fail(*args: Any, **kwargs: Any) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(PaymentDetailsView, step, fail)
+
+        answer = ready.place()
+
+        assert answer.status_code == 200
+        assert "A problem occurred while placing this order" in answer.content.decode()
+        assert not Order.objects.exists()
+        assert not OrderPayment.objects.exists()
+        assert StockRecord.objects.get().num_allocated in (0, None)
+        assert Basket.objects.get().status == Basket.OPEN
+
+    def test_nor_an_order_without_its_expected_payment(
+        self, ready: Shopper, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*args: Any, **kwargs: Any) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr("oscar_rehive.checkout.mixins.expect_payment", fail)
+
+        assert ready.place().status_code == 200
+        assert not Order.objects.exists()
+        assert Basket.objects.get().status == Basket.OPEN
+
+    @pytest.mark.parametrize(
+        ("method", "says"),
+        [
+            ("EmptyCard", "The card has expired."),
+            ("DeadGateway", "no payment has been taken"),
+        ],
+    )
+    def test_a_method_that_takes_no_payment_leaves_the_basket_and_says_why(
+        self, shopper: Shopper, settings: Any, method: str, says: str
+    ) -> None:
+        settings.OSCAR_REHIVE = {
+            **settings.OSCAR_REHIVE,
+            "PAYMENT_METHODS": [f"tests.checkout.own_methods.{method}"],
+        }
+        shopper.go_to_payment()
+
+        answer = shopper.place()
+
+        text = answer.content.decode()
+        assert answer.status_code == 200
+        assert says in text
+        assert "place_order_form" in text
+        assert not Order.objects.exists()
+        assert Basket.objects.get().status == Basket.OPEN
+
+
+class TestBug21ADoubleClickOnPlaceOrder:
+    def test_the_second_goes_where_the_first_one_went(self, ready: Shopper) -> None:
+        ready.place()
+
+        answer = ready.client.post("/checkout/preview/", {"action": "place_order"}, follow=False)
+        waiting = ready.client.get(answer.headers["Location"])
+
+        order = Order.objects.get()
+        assert "/rehive/placed/" in answer.headers["Location"]
+        assert waiting.headers["Location"] == pay_page(order)
+        assert Basket.objects.get(pk=order.basket_id).status == Basket.SUBMITTED
+
+    def test_so_does_a_customer_s(self, shopper: Shopper) -> None:
+        shopper.client.force_login(UserFactory())
+        shopper.go_to_payment(guest=None)
+        shopper.choose("rehive")
+        shopper.place()
+
+        waiting = shopper.client.get(shopper.place().headers["Location"])
+
+        assert waiting.headers["Location"] == pay_page(Order.objects.get())
+
+    def test_the_loser_of_the_race_neither_thaws_the_basket_nor_writes_its_session(
+        self, ready: Shopper, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The other request froze the basket after this one had read it."""
+        number = PaymentDetailsView.generate_order_number
+        session_before = dict(ready.client.session)
+
+        def meanwhile(view: Any, basket: Any) -> Any:
+            Basket.objects.filter(pk=basket.pk).update(status=Basket.FROZEN)
+            return number(view, basket)
+
+        monkeypatch.setattr(PaymentDetailsView, "generate_order_number", meanwhile)
+
+        answer = ready.place()
+
+        assert "/rehive/placed/" in answer.headers["Location"]
+        assert Basket.objects.get().status == Basket.FROZEN
+        assert not Order.objects.exists()
+        assert dict(ready.client.session) == session_before
+
+        waiting = ready.client.get(answer.headers["Location"])
+        assert waiting.status_code == 200
+        assert 'http-equiv="refresh"' in waiting.content.decode()
+
+    def test_a_stranger_with_an_empty_basket_is_sent_to_nobody_s_order(
+        self, ready: Shopper, visitor: Shopper
+    ) -> None:
+        ready.place()
+
+        answer = Shopper(Client()).place()
+
+        assert answer.headers["Location"] == "/basket/"
+
+    def test_nor_is_a_guest_whose_cookie_was_forged(self, ready: Shopper, settings: Any) -> None:
+        ready.place()
+        stranger = Client()
+        stranger.cookies[settings.OSCAR_BASKET_COOKIE_OPEN] = f"{Order.objects.get().basket_id}:x"
+
+        assert Shopper(stranger).place().headers["Location"] == "/basket/"
+
+    def test_an_order_of_yesterday_is_not_taken_for_the_first_click(self, ready: Shopper) -> None:
+        ready.place()
+        Basket.objects.update(date_submitted=timezone.now() - timedelta(days=1))
+
+        assert ready.place().headers["Location"] == "/basket/"
+
+
+class TestOtherMethodsKeepOscarsWay:
+    def test_cash_on_delivery(self, rehive: Any, shopper: Shopper, mailoutbox: list[Any]) -> None:
+        shopper.go_to_payment()
+        shopper.choose("cash-on-delivery")
+
+        answer = shopper.place()
+
+        order = Order.objects.get()
+        assert answer.headers["Location"] == "/checkout/thank-you/"
+        assert [message.to for message in mailoutbox] == [["guest@example.com"]]
+        assert order.sources.get().amount_allocated == order.total_incl_tax
+        assert not OrderPayment.objects.exists()
+        assert rehive.requests() == []
+
+    def test_bug21_its_double_click_ends_at_the_thank_you_page(self, shopper: Shopper) -> None:
+        shopper.go_to_payment()
+        shopper.choose("cash-on-delivery")
+        shopper.place()
+
+        answer = shopper.client.get(shopper.place().headers["Location"])
+
+        assert answer.headers["Location"] == "/checkout/thank-you/"
+
+
+class TestAShopWithACheckoutOfItsOwn:
+    @pytest.fixture(autouse=True)
+    def _own_checkout(self, settings: Any) -> None:
+        settings.ROOT_URLCONF = "tests.checkout.urls_own_checkout"
+
+    def test_the_mixin_adds_rehive_and_keeps_what_the_shop_does(
+        self, rehive: Any, shopper: Shopper, mailoutbox: list[Any]
+    ) -> None:
+        shopper.go_to_payment()
+        assert shopper.preview().headers["Location"] == "/checkout/payment-method/"
+        shopper.choose("rehive")
+
+        answer = shopper.place()
+
+        order = Order.objects.get()
+        assert answer.headers["Location"] == pay_page(order)
+        assert order.status == "Pending"
+        assert OrderPayment.objects.get().order_number == order.number
+        assert [source.label for source in order.sources.all()] == ["Loyalty points"]
+        assert mailoutbox == []
+        assert rehive.requests() == []
+
+    def test_and_leaves_its_other_methods_alone(
+        self, shopper: Shopper, mailoutbox: list[Any]
+    ) -> None:
+        shopper.go_to_payment()
+        shopper.choose("cash-on-delivery")
+
+        assert shopper.place().headers["Location"] == "/checkout/thank-you/"
+
+        order = Order.objects.get()
+        assert order.status == "Being processed"
+        assert order.sources.count() == 2
+        assert len(mailoutbox) == 1

@@ -1,0 +1,237 @@
+"""The return page shows the truth at every stage, and the address it asks while it waits."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from django.utils.translation import override
+from oscar.test.factories import UserFactory
+
+from oscar_rehive.models import Invoice, OrderPayment
+from tests.checkout.pages import address, buttons_of, stage_of
+from tests.steps import opened, window_over
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "stage", "text", "buttons"),
+    [
+        ([], "open", "waiting for your payment", {"Pay now"}),
+        (["start"], "confirming", "being confirmed", {"Pay now"}),
+        (["start", "start"], "confirming", "being confirmed", set()),
+        (["pay_less"], "part_paid", "is still missing", {"Pay the rest"}),
+        (["pay"], "paid", "Thank you", set()),
+        (["pay", "complete"], "paid", "Thank you", set()),
+        (["pay_more"], "paid", "Thank you", set()),
+        (["pay_late"], "paid", "Thank you", set()),
+        (["expire"], "closed", "The payment has expired", {"Pay again"}),
+        (["fail"], "closed", "The payment has failed", {"Pay again"}),
+    ],
+)
+def test_it_asks_rehive_and_shows_the_truth(
+    rehive: Any,
+    place_order: Any,
+    client: Client,
+    outcomes: list[str],
+    stage: str,
+    text: str,
+    buttons: set[str],
+) -> None:
+    order = place_order()
+    client.get(address("pay", order))
+    for outcome in outcomes:
+        rehive.outcome(rehive.invoice()["id"], outcome)
+
+    answer = client.get(address("return", order))
+
+    assert (answer.status_code, stage_of(answer)) == (200, stage)
+    assert text in answer.content.decode()
+    shown = buttons_of(answer)
+    assert {name for name in shown if name.startswith(("Pay", "Try"))} == buttons
+    # Nothing to cancel once money is here or on its way (P10).
+    has_money = stage in ("paid", "part_paid") or outcomes == ["start", "start"]
+    assert ("Choose another payment method" in shown) is not has_money
+    assert ("data-status-url" in answer.content.decode()) is (stage == "confirming")
+    assert ('http-equiv="refresh"' in answer.content.decode()) is (stage == "confirming")
+
+
+def test_part_paid_says_how_much_is_missing(rehive: Any, place_order: Any, client: Client) -> None:
+    order = place_order(total="12.34")
+    rehive.outcome(opened(order).remote_id, "pay_less", amount=1000)
+
+    text = client.get(address("return", order)).content.decode()
+
+    assert "<strong>$2.34</strong> of $12.34 is still missing" in text
+
+
+def test_rehive_is_cancelled_elsewhere(rehive: Any, place_order: Any, client: Client) -> None:
+    order = place_order()
+    invoice = opened(order)
+    from oscar_rehive.payments.gateway import client_for
+    from oscar_rehive.payments.settling import business_of
+
+    client_for(business_of(invoice)).update_invoice(
+        invoice.remote_id or "", {"status": "cancelled"}, idempotency_key="by hand"
+    )
+
+    answer = client.get(address("return", order))
+
+    assert stage_of(answer) == "closed"
+    assert "The payment was cancelled" in answer.content.decode()
+
+
+def test_an_order_cancelled_by_staff(rehive: Any, place_order: Any, client: Client) -> None:
+    order = place_order()
+    opened(order)
+    order.set_status("Cancelled")
+
+    answer = client.get(address("return", order))
+
+    assert stage_of(answer) == "cancelled"
+    assert buttons_of(answer) == {}
+
+
+def test_a_cancellation_that_waits_for_rehive(
+    rehive: Any, place_order: Any, client: Client
+) -> None:
+    order = place_order()
+    opened(order)
+    rehive.faults(error_status=True)
+
+    answer = client.post(address("cancel", order), follow=True)
+
+    assert stage_of(answer) == "ending"
+    assert "data-status-url" in answer.content.decode()
+    assert not {name for name in buttons_of(answer) if name.startswith("Pay")}
+    order.refresh_from_db()
+    assert order.status == "Pending"
+
+
+@pytest.mark.parametrize("status", ["Being processed", "Complete"])
+def test_p10_an_order_that_staff_moved_on(
+    rehive: Any, place_order: Any, client: Client, status: str
+) -> None:
+    order = place_order(status=status)
+
+    answer = client.get(address("return", order))
+
+    assert stage_of(answer) == "with_the_shop"
+    assert buttons_of(answer) == {}
+
+
+def test_the_window_is_over(rehive: Any, place_order: Any, client: Client) -> None:
+    order = place_order()
+    window_over(order)
+
+    assert "Pay now" not in buttons_of(client.get(address("return", order)))
+
+
+def test_p11_rehive_cannot_be_asked(rehive: Any, place_order: Any, client: Client) -> None:
+    order = place_order()
+    rehive.outcome(opened(order).remote_id, "pay")
+    rehive.faults(error_status=True)
+
+    answer = client.get(address("return", order))
+
+    assert (answer.status_code, stage_of(answer)) == (200, "open")
+    assert "We could not ask Rehive" in answer.content.decode()
+
+
+def test_p3_the_confirmation_goes_out_when_the_shopper_has_the_page(
+    rehive: Any, place_order: Any, client: Client, mailoutbox: list[Any]
+) -> None:
+    order = place_order()
+    rehive.outcome(opened(order).remote_id, "pay")
+
+    for _ in range(3):
+        client.get(address("return", order))
+
+    assert [message.to for message in mailoutbox] == [["guest@example.com"]]
+
+
+def test_who_ordered_gets_a_link_to_the_order_and_nobody_else(
+    rehive: Any, place_order: Any, client: Client
+) -> None:
+    user = UserFactory()
+    order = place_order(user=user, guest_email="")
+    link = f"/accounts/orders/{order.number}/"
+
+    assert link not in client.get(address("return", order)).content.decode()
+    client.force_login(user)
+    assert link in client.get(address("return", order)).content.decode()
+
+
+def test_order_numbers_that_oscar_has_no_page_for(
+    rehive: Any, place_order: Any, client: Client
+) -> None:
+    order = place_order()
+    OrderPayment.objects.update(order_number="A/B 1")
+    order.number = "A/B 1"
+    order.save()
+
+    assert client.get(address("return", order)).status_code == 200
+
+
+def test_bug15_the_language_in_the_addresses(
+    rehive: Any, place_order: Any, client: Client, settings: Any
+) -> None:
+    settings.ROOT_URLCONF = "tests.urls_with_language"
+    settings.LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+    order = place_order()
+    with override("de"):
+        page = address("return", order)
+    assert page.startswith("/de/")
+
+    text = client.get(page).content.decode()
+
+    with override("de"):
+        assert f'action="{address("pay", order)}"' in text
+        assert f'action="{address("cancel", order)}"' in text
+
+
+class TestStatus:
+    def ask(self, client: Client, order: Any) -> Any:
+        answer = client.get(address("status", order))
+        assert answer.status_code == 200
+        assert answer.headers["Content-Type"] == "application/json"
+        return answer.json()
+
+    def test_it_tells_the_stage_and_whether_waiting_is_over(
+        self, rehive: Any, place_order: Any, client: Client
+    ) -> None:
+        order = place_order()
+        invoice = opened(order)
+        assert self.ask(client, order) == {"stage": "open", "final": False}
+        rehive.outcome(invoice.remote_id, "pay")
+        Invoice.objects.update(asked_at=timezone.now() - timedelta(seconds=4))
+
+        assert self.ask(client, order) == {"stage": "paid", "final": True}
+
+    def test_many_waiting_pages_ask_rehive_once(
+        self, rehive: Any, place_order: Any, client: Client
+    ) -> None:
+        order = place_order()
+        opened(order)
+        Invoice.objects.update(asked_at=None)
+        before = len(rehive.requests())
+
+        for _ in range(5):
+            self.ask(client, order)
+
+        assert len(rehive.requests()) == before + 1
+
+    def test_p11_trouble_is_no_news(self, rehive: Any, place_order: Any, client: Client) -> None:
+        order = place_order()
+        opened(order)
+        Invoice.objects.update(asked_at=None)
+        rehive.faults(html=True)
+
+        assert self.ask(client, order) == {"stage": "open", "final": False}
+
+    def test_before_there_is_an_invoice(self, place_order: Any, client: Client) -> None:
+        assert self.ask(client, place_order()) == {"stage": "open", "final": False}

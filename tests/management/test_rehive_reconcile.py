@@ -1,0 +1,187 @@
+"""``manage.py rehive_reconcile`` as cron, a service manager and people see it."""
+
+from __future__ import annotations
+
+import time
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import OperationalError
+
+from oscar_rehive.management.commands import rehive_reconcile
+from oscar_rehive.payments.reconciling import Summary
+from tests.steps import opened, window_over
+
+pytestmark = pytest.mark.django_db
+
+
+class Run:
+    """What one run of the command printed and returned."""
+
+    def __init__(self, *arguments: str, **options: Any) -> None:
+        out, err, self.code = StringIO(), StringIO(), 0
+        try:
+            call_command(
+                "rehive_reconcile",
+                *arguments,
+                stdout=out,
+                stderr=err,
+                **options,
+            )
+        except SystemExit as end:
+            self.code = int(str(end.code))
+        self.out, self.err = out.getvalue(), err.getvalue()
+
+
+def summary(
+    *, asked: int = 0, paid: int = 0, cancelled: int = 0, mails: int = 0, failed: int = 0
+) -> str:
+    return (
+        f"rehive_reconcile: {asked} looked at, {paid} paid, {cancelled} cancelled,"
+        f" {mails} mails sent, {failed} failed.\n"
+    )
+
+
+class TestOnce:
+    def test_nothing_to_do(self) -> None:
+        run = Run()
+
+        assert (run.code, run.out, run.err) == (0, summary(), "")
+
+    def test_what_was_done_is_one_line(self, rehive: Any, place_order: Any) -> None:
+        paid, waiting, overdue = place_order(), place_order(), place_order()
+        rehive.outcome(opened(paid).remote_id, "pay")
+        opened(waiting)
+        window_over(overdue)
+
+        run = Run()
+
+        assert (run.code, run.err) == (0, "")
+        assert run.out == summary(asked=2, paid=1, cancelled=1, mails=1)
+
+    def test_nothing_else_reaches_a_cron_job_s_mail(
+        self, rehive: Any, place_order: Any, settings: Any, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """Neither a progress bar nor the warnings of the shop's system checks."""
+        settings.OSCAR_REHIVE = {
+            key: value for key, value in settings.OSCAR_REHIVE.items() if key != "WEBHOOK_SECRET"
+        }
+        opened(place_order())
+
+        call_command("rehive_reconcile")
+
+        assert not rehive_reconcile.Command.requires_system_checks
+        assert capfd.readouterr() == (summary(asked=1), "")
+
+    def test_quiet(self, rehive: Any, place_order: Any) -> None:
+        opened(place_order())
+
+        run = Run("--verbosity", "0")
+
+        assert (run.out, run.err) == ("", "")
+
+    def test_what_must_be_tried_again_is_named_and_the_exit_code_is_1(
+        self, rehive: Any, place_order: Any
+    ) -> None:
+        order = place_order()
+        opened(order)
+        rehive.faults(error_status=True)
+
+        run = Run()
+
+        assert run.code == 1
+        assert f"invoice #{order.number} (1): Rehive has trouble of its own" in run.err
+        assert run.out == summary(failed=1)
+        assert Run("--verbosity", "0").err == run.err
+
+        rehive.clear_faults()
+        assert Run().code == 0
+
+    def test_one_that_fails_does_not_keep_the_others_waiting(
+        self, rehive: Any, place_order: Any
+    ) -> None:
+        first, second = place_order(), place_order()
+        opened(first)
+        rehive.outcome(opened(second).remote_id, "pay")
+        rehive.faults(error_status={"value": 500, "times": 1})
+
+        run = Run()
+
+        assert run.code == 1
+        assert "1 paid" in run.out
+
+    @pytest.mark.parametrize(
+        ("setting", "says"), [(None, "missing or not a dict"), ({"TOKE": 1}, "'TOKEN'")]
+    )
+    @pytest.mark.parametrize("arguments", [[], ["--every", "60"]])
+    def test_settings_that_are_not_sound(
+        self, settings: Any, setting: Any, says: str, arguments: list[str]
+    ) -> None:
+        settings.OSCAR_REHIVE = setting
+
+        with pytest.raises(CommandError) as error:
+            Run(*arguments)
+
+        assert says in str(error.value)
+        assert "rehive_check" in str(error.value)
+        assert error.value.returncode == 1
+
+
+class TestAgainAndAgain:
+    @pytest.fixture(autouse=True)
+    def pauses(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """The pauses that were made, none of them waited for; Ctrl-C in the third."""
+        pauses: list[int] = []
+
+        def sleep(seconds: int) -> None:
+            pauses.append(seconds)
+            if len(pauses) == 3:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(time, "sleep", sleep)
+        return pauses
+
+    def test_until_interrupted(self, pauses: list[int]) -> None:
+        run = Run("--every", "30")
+
+        assert run.code == 0
+        assert run.out == summary() * 3
+        assert pauses == [30, 30, 30]
+
+    def test_trouble_ends_no_loop(self, rehive: Any, place_order: Any) -> None:
+        opened(place_order())
+        rehive.faults(error_status={"value": 500, "times": 1})
+
+        run = Run("--every", "30")
+
+        assert run.code == 0
+        assert run.out == summary(failed=1) + summary(asked=1) * 2
+
+    def test_nor_does_a_database_that_is_away_for_a_while(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fresh: list[bool] = []
+        runs: list[bool] = []
+
+        def reconcile(*args: Any) -> Summary:
+            runs.append(True)
+            if len(runs) == 1:
+                raise OperationalError("the database system is shutting down")
+            return Summary()
+
+        monkeypatch.setattr(rehive_reconcile, "reconcile", reconcile)
+        monkeypatch.setattr(rehive_reconcile, "close_old_connections", lambda: fresh.append(True))
+
+        run = Run("--every", "30")
+
+        assert "the database system is shutting down" in run.err
+        assert run.out == summary() * 2
+        # A connection that the server dropped would fail for ever.
+        assert len(fresh) == 3
+
+    @pytest.mark.parametrize("pause", ["0", "-5", "1.5", "soon", "", "99999999999"])
+    def test_a_pause_that_is_none(self, pause: str) -> None:
+        with pytest.raises(CommandError, match="a whole number of seconds from 1 to 86400"):
+            Run("--every", pause)

@@ -1,0 +1,1 @@
+"""The client of Rehive alone: no shop, no database."""

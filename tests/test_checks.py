@@ -1,0 +1,167 @@
+"""The system checks: each fault of an installation has one, with a hint that mends it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import oscar.core.loading
+import pytest
+from django.core.checks import CheckMessage, run_checks
+from django.urls import reverse
+from oscar.apps.checkout.views import PaymentDetailsView
+from oscar.core.loading import get_model
+
+ROOT = Path(__file__).resolve().parent.parent
+
+Order = get_model("order", "Order")
+
+
+def told(check_id: str = "") -> list[CheckMessage]:
+    """What our checks say: all of it, or under one id."""
+    return [
+        message
+        for message in run_checks()
+        if str(message.id).startswith(f"oscar_rehive.{check_id}")
+    ]
+
+
+class NoMethod:
+    """Importable, but no payment method."""
+
+    code = "none"
+
+
+def test_a_sound_installation_is_silent() -> None:
+    assert told() == []
+
+
+def test_the_sandbox_is_a_sound_installation(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "sandbox" / "manage.py", "check"],
+        env={
+            **{key: value for key, value in os.environ.items() if key != "DJANGO_SETTINGS_MODULE"},
+            "SANDBOX_VAR": str(tmp_path),
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "System check identified no issues (0 silenced).\n"
+
+
+@pytest.mark.parametrize("setting", [None, {}, {"TOKEN": "t"}, {"TOKE": 1, "BUSINESSES": 5}])
+def test_e001_settings_that_stop_payments(settings: Any, setting: Any) -> None:
+    settings.OSCAR_REHIVE = setting
+
+    assert told("E001")
+    assert all(message.hint and message.is_serious() for message in told("E001"))
+
+
+def test_w001_settings_that_only_slow_payments_down(settings: Any) -> None:
+    settings.OSCAR_REHIVE = {"TOKEN": "t", "BUSINESS_ID": "b"}
+
+    (warning,) = told()
+
+    assert warning.id == "oscar_rehive.W001"
+    assert not warning.is_serious()
+    assert "rehive_check" in str(warning.hint)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "oscar_rehive.checkout.methods.Rehvie",
+        "shop.that.is.not.There",
+        "no_dots",
+        "..x",
+        "tests.test_checks.NoMethod",
+        "oscar_rehive.checkout.methods.PaymentMethod",
+    ],
+)
+def test_e002_a_payment_method_that_cannot_be_used(settings: Any, path: str) -> None:
+    settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "PAYMENT_METHODS": [path]}
+
+    (error,) = told()
+
+    assert error.id == "oscar_rehive.E002"
+    assert repr(path) in error.msg
+    assert "PAYMENT_METHODS" in str(error.hint)
+
+
+def test_e002_two_payment_methods_that_the_form_could_not_tell_apart(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sandbox.shop.methods import CashOnDelivery
+
+    monkeypatch.setattr(CashOnDelivery, "code", "rehive")
+    settings.OSCAR_REHIVE = {
+        **settings.OSCAR_REHIVE,
+        "PAYMENT_METHODS": [
+            "oscar_rehive.checkout.methods.Rehive",
+            "sandbox.shop.methods.CashOnDelivery",
+        ],
+    }
+
+    (error,) = told("E002")
+
+    assert "same code 'rehive'" in error.msg
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "faults"),
+    [
+        ({}, ["'Being processed'", "'Cancelled'"]),
+        ({"Pending": ("Being processed",)}, ["'Cancelled'"]),
+        ({"Pending": ("Cancelled",), "Being processed": ()}, ["'Being processed'"]),
+        ({"Pending": ("Cancelled", "Being processed")}, []),
+    ],
+)
+def test_w002_a_pipeline_that_payments_cannot_pass(
+    monkeypatch: pytest.MonkeyPatch, pipeline: dict[str, Any], faults: list[str]
+) -> None:
+    monkeypatch.setattr(Order, "pipeline", pipeline)
+
+    found = told()
+
+    assert [message.id for message in found] == ["oscar_rehive.W002"] * len(faults)
+    for message, status in zip(found, faults, strict=True):
+        assert status in message.msg
+        assert "OSCAR_ORDER_STATUS_PIPELINE" in message.msg
+        assert "ORDER_STATUS" in str(message.hint)
+
+
+def test_w002_the_shops_own_words_are_looked_for(settings: Any) -> None:
+    settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "ORDER_STATUS": {"pending": "Neu"}}
+
+    assert {message.id for message in told()} == {"oscar_rehive.W002"}
+
+
+def test_e003_the_addresses_are_not_included(settings: Any) -> None:
+    settings.ROOT_URLCONF = "tests.checkout.urls_without_rehive"
+
+    (error,) = told()
+
+    assert error.id == "oscar_rehive.E003"
+    assert 'include(apps.get_app_config("oscar_rehive").urls[0])' in str(error.hint)
+
+
+def test_the_documented_include_keeps_the_namespace() -> None:
+    """Trap: including only ``urls[0]`` drops the namespace that stands beside it."""
+    assert reverse("oscar_rehive:webhook") == "/rehive/webhook/"
+
+
+def test_w003_a_checkout_that_does_not_know_of_rehive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oscar.core.loading, "get_class", lambda *args: PaymentDetailsView)
+
+    (warning,) = told()
+
+    assert warning.id == "oscar_rehive.W003"
+    assert "oscar_rehive.checkout.apps.CheckoutConfig" in str(warning.hint)
+    assert "RehiveCheckoutMixin" in str(warning.hint)
