@@ -127,14 +127,8 @@ def problems() -> tuple[Problem, ...]:
 
 
 def payment_methods() -> tuple[str, ...]:
-    """The dotted paths of the shop's payment methods; also with settings that are not sound
-    otherwise, for Rehive's trouble is not that of the other methods."""
+    """The dotted paths of the shop's payment methods, sound or not: the others go on without ours."""
     return _read()[0].payment_methods
-
-
-def order_status() -> OrderStatuses:
-    """The shop's words for order statuses; also with settings that are not sound otherwise."""
-    return _read()[0].order_status
 
 
 def secrets() -> list[str]:
@@ -268,9 +262,9 @@ class _Reader:
     def _secrets(self, raw: Mapping[str, Any], where: str) -> tuple[str, ...]:
         given = raw.get("WEBHOOK_SECRET")
         hint = (
-            "Set WEBHOOK_SECRET to a long random text (or to a list of them while you rotate), and"
+            "Set WEBHOOK_SECRET to a long random text (or to a list of them while you rotate) and"
+            " register the webhook with it: manage.py rehive_check shows how."
         )
-        hint += " register the webhook with it: manage.py rehive_check shows how."
         if given is None:
             self.wrong(
                 f'{where}["WEBHOOK_SECRET"] is missing: the webhook is closed and orders become'

@@ -220,7 +220,9 @@ class PlacedView(View):
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         basket_id = read_placed_token(token)
-        order = order_of_basket(basket_id) if basket_id is not None else None
+        if basket_id is None:
+            raise Http404(_("This address is not valid (any more)."))
+        order = order_of_basket(basket_id)
         if order is not None:
             order_id, number = order
             if progress_of(number) is not None:
@@ -229,7 +231,7 @@ class PlacedView(View):
             # given to this browser alone.
             request.session["checkout_order_id"] = order_id
             return redirect("checkout:thank-you")
-        if basket_id is not None and is_being_ordered(basket_id):
+        if is_being_ordered(basket_id):
             return render(request, "oscar_rehive/placing.html", {"refresh_seconds": 2})
         messages.warning(request, _("Your order was not placed. Please try again."))
         return redirect("basket:summary")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -31,4 +32,6 @@ def storable(value: Any, depth: int = 0) -> Any:
         }
     if isinstance(value, (list, tuple)):
         return [storable(item, depth + 1) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # Python reads 1e999 from JSON, PostgreSQL does not store it
     return value
