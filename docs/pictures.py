@@ -44,7 +44,7 @@ def main(shop: str) -> None:
         picture(page, "return-open")
         page.click("text=Pay now")
         page.click("button[value=start]")
-        page.click("text=Pay now")
+        page.click("button:has-text('Go on paying')")
         page.click("button[value=start]")
         picture(page, "return-confirming")
         page.goto(page.url.replace("/return/", "/pay/"))

@@ -152,15 +152,12 @@ def _forget(*, setting: str, **kwargs: Any) -> None:
 @lru_cache(maxsize=1)
 def _read() -> tuple[Config, tuple[Problem, ...]]:
     raw = getattr(settings, SETTING, None)
+    reader = _Reader(raw if isinstance(raw, Mapping) else {})
     if not isinstance(raw, Mapping):
-        raw = {}
-        reader = _Reader(raw)
         reader.wrong(
             f"{SETTING} is missing or not a dict.",
             f'Add {SETTING} = {{"TOKEN": …, "BUSINESS_ID": …, "WEBHOOK_SECRET": …}} to the settings.',
         )
-    else:
-        reader = _Reader(raw)
     return reader.config(), tuple(reader.problems)
 
 

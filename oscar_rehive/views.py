@@ -85,8 +85,11 @@ class PaymentPage(View):
             return False
         return True
 
-    def show(self, request: HttpRequest, *, trouble: str = "", status: int = 200) -> HttpResponse:
-        """The page that tells how things are, with ``trouble`` if something could not be done."""
+    def show(
+        self, request: HttpRequest, *, trouble: str = "", status: int = 200, then: str = "return"
+    ) -> HttpResponse:
+        """The page that tells how things are, with ``trouble`` if something could not be done;
+        ``then`` is where it goes when it need not wait any longer."""
         progress = self.progress()
         context = {
             "progress": progress,
@@ -95,6 +98,7 @@ class PaymentPage(View):
             "trouble": trouble,
             "pay_url": reverse("oscar_rehive:pay", args=[self.token]),
             "return_url": reverse("oscar_rehive:return", args=[self.token]),
+            "then_url": reverse(f"oscar_rehive:{then}", args=[self.token]),
             "status_url": reverse("oscar_rehive:status", args=[self.token]),
             "cancel_url": reverse("oscar_rehive:cancel", args=[self.token]),
             "order_url": order_path(self.number, request.user.pk),
@@ -119,7 +123,7 @@ class PayView(PaymentPage):
         except NotPayable:
             return self.and_mail(redirect("oscar_rehive:return", token=self.token))
         except Busy:
-            return self.show(request)
+            return self.show(request, then="pay")
         except (NotOpened, BusinessNotUsable, ImproperlyConfigured) as error:
             logger.error("Order #%s cannot be paid: %s", self.number, error)
             return self.show(

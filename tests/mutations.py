@@ -194,8 +194,8 @@ MUTATIONS = (
     Mutation(
         "stock is released once",
         "oscar_rehive/payments/settling.py",
-        "if not payment.cancel_reason or payment.is_settled or payable.exists():",
-        "if not payment.cancel_reason or payable.exists():",
+        "if held.payment.released_at is None and held.order is not None:",
+        "if held.order is not None:",
         MODEL,
     ),
     Mutation(

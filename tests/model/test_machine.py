@@ -78,9 +78,11 @@ TROUBLE = st.one_of(
     st.none(),
     st.none(),
     st.tuples(st.sampled_from(FAULTS), st.integers(0, 2)),
+    st.tuples(st.just("write"), st.sampled_from(FAULTS)),
     st.tuples(st.just("killed"), st.integers(1, 10)),
 )
-"""What befalls a step: nothing, a fault of its n-th network call, or death at its n-th boundary."""
+"""What befalls a step: nothing, a fault of its n-th network call or of the next one that changes
+something at Rehive, or death at its n-th boundary."""
 
 
 class Machine(RuleBasedStateMachine):
@@ -111,6 +113,12 @@ class Machine(RuleBasedStateMachine):
     def place(self, total: str) -> None:
         order = type(self).place_order(total=total, in_stock=5)
         self.orders.append(order.number)
+
+    @rule(order=ORDERS)
+    def click_twice(self, order: int) -> None:
+        for _ in range(2):
+            with self.step(order) as number:
+                open_invoice(number, return_url=RETURN_URL)
 
     @rule(order=ORDERS, trouble=TROUBLE)
     def go_and_pay(self, order: int, trouble: Any) -> None:
@@ -389,13 +397,14 @@ class Machine(RuleBasedStateMachine):
         number = self.orders[min(order, len(self.orders) - 1)]
         kind, at = trouble or ("", 0)
         self.world.kill_in = at if kind == "killed" else None
-        self.world.faults = [] if kind in ("", "killed") else [*[""] * at, kind]
+        self.world.write_fault = at if kind == "write" else ""
+        self.world.faults = [*[""] * at, kind] if kind in FAULTS else []
         try:
             yield number
         except EXPECTED:
             pass
         finally:
-            self.world.kill_in, self.world.faults = None, []
+            self.world.kill_in, self.world.faults, self.world.write_fault = None, [], ""
 
     def everything(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.world.rehive.invoices(BUSINESS_ID, 1, 250)["results"]
@@ -436,7 +445,7 @@ def test_any_story_ends_with_shop_and_rehive_in_agreement(place_order: Any, sett
         Machine,
         settings=hypothesis_settings(
             max_examples=int(os.environ.get("REHIVE_EXAMPLES", "60")),
-            stateful_step_count=30,
+            stateful_step_count=40,
             deadline=None,
             # Shrinking a long story takes minutes; REHIVE_SHRINK=1 asks for it.
             phases=[phase for phase in Phase if phase is not Phase.shrink or SHRINK],

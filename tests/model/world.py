@@ -51,6 +51,7 @@ class World:
         app.register_error_handler(RefusedByRules, web.refuse)
         self._wire = app.test_client()
         self.faults: list[str] = []
+        self.write_fault = ""
         self.kill_in: int | None = None
         self.boundaries = 0
         self.calls = 0
@@ -91,6 +92,8 @@ class World:
         self.calls += 1
         self.boundary()
         fault = self.faults.pop(0) if self.faults else ""
+        if request.method in ("POST", "PATCH") and self.write_fault:
+            fault, self.write_fault = self.write_fault, ""
         if fault == "never_sent":
             raise requests.ConnectTimeout("never sent")
         if fault == "error_500":

@@ -20,7 +20,7 @@ from tests.steps import opened, payable_at
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
-ROUNDS = int(os.environ.get("REHIVE_ROUNDS", "60"))
+ROUNDS = int(os.environ.get("REHIVE_ROUNDS", "20"))
 PROCESSES = 8
 ACTIONS = ("return", "webhook", "webhook", "reconcile", "cancel", "open")
 

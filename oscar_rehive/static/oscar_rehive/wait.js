@@ -11,7 +11,7 @@
             .then(function (response) { return response.json(); })
             .then(function (status) {
                 if (status.stage !== page.dataset.stage) {
-                    window.location.replace(page.dataset.returnUrl);
+                    window.location.replace(page.dataset.thenUrl);
                 } else {
                     again();
                 }
