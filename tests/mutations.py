@@ -169,21 +169,21 @@ MUTATIONS = (
         "oscar_rehive/payments/opening.py",
         "elif what is _Do.POST or not find_lost(invoice, Entry.Source.CHECKOUT, LOOK_SECONDS):",
         "else:",
-        MODEL,
+        QUICK,
     ),
     Mutation(
         "strays are closed",
         "oscar_rehive/payments/opening.py",
         "                or current.state == Invoice.State.CLOSED\n",
         "",
-        MODEL,
+        QUICK,
     ),
     Mutation(
         "strays are looked for",
         "oscar_rehive/payments/reconciling.py",
         "        may_exist=True,\n        created_at__gt",
         "        may_exist=True,\n        state=Invoice.State.OPENING,\n        created_at__gt",
-        MODEL,
+        QUICK,
     ),
     Mutation(
         "money on its way is not closed",
@@ -196,7 +196,7 @@ MUTATIONS = (
         "oscar_rehive/payments/settling.py",
         "if held.payment.released_at is None and held.order is not None:",
         "if held.order is not None:",
-        MODEL,
+        ("tests/test_signals.py", "tests/shop"),
     ),
     Mutation(
         "other invoices of a paid order are closed",
@@ -204,6 +204,24 @@ MUTATIONS = (
         "others.filter(state__in=[Invoice.State.OPENING, Invoice.State.OPEN]).update(close_due=True)",
         "pass",
         MODEL,
+    ),
+    Mutation(
+        "an attempt under way is waited for",
+        "oscar_rehive/payments/opening.py",
+        "if current.lease_ends_at is not None and current.lease_ends_at > timezone.now():",
+        "if False:",
+    ),
+    Mutation(
+        "the answer to a create is checked",
+        "oscar_rehive/payments/opening.py",
+        "fault = _fault(current, remote)",
+        'fault = ""',
+    ),
+    Mutation(
+        "money that waits for a person keeps the order",
+        "oscar_rehive/payments/cancelling.py",
+        "invoice.received > invoice.refunded\n        or ",
+        "",
     ),
     Mutation(
         "the basket is claimed",

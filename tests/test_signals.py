@@ -21,6 +21,12 @@ def cancelled_by_staff(order: Any) -> None:
     get_class("order.processing", "EventHandler")().handle_order_status_change(order, "Cancelled")
 
 
+def cancelled_by_staff_again(order: Any) -> None:
+    type(order).objects.filter(pk=order.pk).update(status="Pending")
+    order.refresh_from_db()
+    cancelled_by_staff(order)
+
+
 def test_an_order_that_staff_cancel_does_not_stay_payable(rehive: Any, place_order: Any) -> None:
     order = place_order(in_stock=5)
     opened(order)
@@ -74,10 +80,14 @@ def test_a_paid_order_that_staff_cancel_gives_its_stock_back_and_keeps_its_money
 
     cancelled_by_staff(order)
     assert StockRecord.objects.get().num_allocated == 0
+    # Allocated anew by hand: released once is released once (P4).
+    order.lines.get().stockrecord.allocate(1)
+    order.lines.update(num_allocated=1, allocation_cancelled=False)
+    cancelled_by_staff_again(order)
     for _ in range(2):
         reconcile()
 
     order.refresh_from_db()
-    assert (order.status, StockRecord.objects.get().num_allocated) == ("Cancelled", 0)
+    assert (order.status, StockRecord.objects.get().num_allocated) == ("Cancelled", 1)
     assert order.sources.get().amount_debited == order.total_incl_tax
     assert OrderPayment.objects.get().paid_at is not None

@@ -114,10 +114,10 @@ class Machine(RuleBasedStateMachine):
         order = type(self).place_order(total=total, in_stock=5)
         self.orders.append(order.number)
 
-    @rule(order=ORDERS)
-    def click_twice(self, order: int) -> None:
-        for _ in range(2):
-            with self.step(order) as number:
+    @rule(order=ORDERS, trouble=TROUBLE)
+    def click_again(self, order: int, trouble: Any) -> None:
+        for befalls in (trouble, None):
+            with self.step(order, befalls) as number:
                 open_invoice(number, return_url=RETURN_URL)
 
     @rule(order=ORDERS, trouble=TROUBLE)

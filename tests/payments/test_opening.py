@@ -1,0 +1,210 @@
+"""Opening: one open invoice for an order, whatever is clicked, lost or killed (P5, peer bugs 4, 10)."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from oscar_rehive.models import Attention, Invoice
+from oscar_rehive.payments import opening
+from oscar_rehive.payments.gateway import BusinessNotUsable, client_for
+from oscar_rehive.payments.opening import Busy, NotOpened, NotPayable
+from oscar_rehive.payments.reconciling import STRAYS_FOR, reconcile
+from oscar_rehive.payments.settling import business_of
+from oscar_rehive.rehive.client import Client
+from oscar_rehive.rehive.exceptions import RehiveError
+from oscar_rehive.rehive.wire import Currency, RemoteInvoice
+from tests.steps import RETURN_URL, opened, payable_at, window_over
+
+pytestmark = pytest.mark.django_db
+
+
+def creates(rehive: Any) -> int:
+    """How many creates have reached Rehive."""
+    return sum(
+        request["method"] == "POST" and request["path"].endswith("/invoices/")
+        for request in rehive.requests()
+    )
+
+
+def answer_lost(rehive: Any, order: Any) -> Invoice:
+    """An attempt that Rehive made, and whose answer never came."""
+    rehive.faults(lose_answer={"value": True, "methods": ["POST"]})
+    with pytest.raises(RehiveError):
+        opened(order)
+    rehive.clear_faults()
+    return Invoice.objects.get()
+
+
+def test_what_is_asked_for(rehive: Any, place_order: Any) -> None:
+    order = place_order(total="12.34")
+    invoice = opened(order)
+
+    remote = rehive.invoice()
+    assert remote["request_reference"] == order.number
+    assert remote["request_amount"] == 1234
+    assert remote["return_url"] == RETURN_URL
+    assert remote["expiration_date"] <= invoice.payment.window_ends_at.timestamp() * 1000
+    assert invoice.redirect_url.endswith(f"?request={invoice.remote_id}&return_url={RETURN_URL}")
+
+
+def test_the_answer_was_lost_and_the_invoice_is_found_instead_of_made_again(
+    rehive: Any, place_order: Any
+) -> None:
+    order = place_order()
+    lost = answer_lost(rehive, order)
+    assert (lost.state, lost.remote_id) == (Invoice.State.OPENING, None)
+
+    found = opened(order)
+
+    assert found == lost
+    assert creates(rehive) == 1
+    assert payable_at(rehive, order) == [found.remote_id]
+
+
+def test_a_lost_invoice_that_was_paid_meanwhile_pays_the_order(
+    rehive: Any, place_order: Any
+) -> None:
+    order = place_order()
+    answer_lost(rehive, order)
+    rehive.outcome(rehive.invoice()["id"], "pay")
+
+    with pytest.raises(NotPayable):
+        opened(order)
+
+    order.refresh_from_db()
+    assert order.status == "Being processed"
+
+
+def test_a_create_that_lands_after_it_was_given_up_is_closed(rehive: Any, place_order: Any) -> None:
+    """traps.md: an abandoned create can land after its retry, and then two invoices are payable."""
+    order = place_order()
+    rehive.faults(html={"value": 504, "methods": ["POST"]})
+    with pytest.raises(RehiveError):
+        opened(order)
+    rehive.clear_faults()
+    reconcile()
+    given_up = Invoice.objects.get()
+    assert given_up.state == Invoice.State.CLOSED
+    second = opened(order)
+    fields = opening._fields(given_up, RETURN_URL)
+    client_for(business_of(given_up)).create_invoice(fields, idempotency_key=str(given_up.key))
+    assert len(payable_at(rehive, order)) == 2
+
+    reconcile()
+
+    assert payable_at(rehive, order) == [second.remote_id]
+
+
+def test_strays_are_not_looked_for_for_ever(rehive: Any, place_order: Any) -> None:
+    order = place_order()
+    rehive.faults(error_status={"value": 500, "methods": ["POST"]})
+    with pytest.raises(RehiveError):
+        opened(order)
+    rehive.clear_faults()
+    Invoice.objects.update(created_at=timezone.now() - STRAYS_FOR)
+    before = len(rehive.requests())
+
+    reconcile()
+
+    assert len(rehive.requests()) == before
+
+
+def test_while_one_request_opens_another_waits(rehive: Any, place_order: Any) -> None:
+    order = place_order()
+    answer_lost(rehive, order)
+    Invoice.objects.update(lease_ends_at=timezone.now() + timedelta(seconds=10))
+
+    with pytest.raises(Busy):
+        opened(order)
+
+    assert creates(rehive) == 1
+
+
+@pytest.mark.parametrize("fault", [{"throttle": 3}, {"error_status": 500}])
+def test_each_refusal_leaves_the_order_payable(
+    rehive: Any, place_order: Any, fault: dict[str, int]
+) -> None:
+    order = place_order()
+    rehive.faults(**fault)
+    for _ in range(3):
+        with pytest.raises(RehiveError):
+            opened(order)
+    rehive.clear_faults()
+
+    invoice = opened(order)
+    assert payable_at(rehive, order) == [invoice.remote_id]
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"currency": Currency("EUR", 2)},
+        {"currency": Currency("USD", 8)},
+        {"amount": 1},
+        {"reference": "another"},
+        {"reference": ""},
+        {"redirect_url": ""},
+        {"redirect_url": "/relative/"},
+        {"redirect_url": "https://pay.example.com/\r\nSet-Cookie: x=y"},
+        {"redirect_url": "javascript:alert(1)"},
+    ],
+    ids=lambda lie: "-".join(map(str, lie.items()))[:40],
+)
+def test_an_answer_that_is_not_what_was_asked_for_is_cancelled_and_told(
+    rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch, lie: dict[str, Any]
+) -> None:
+    order = place_order()
+    real = Client.create_invoice
+
+    def lying(*args: Any, **kwargs: Any) -> RemoteInvoice:
+        return dataclasses.replace(real(*args, **kwargs), **lie)
+
+    monkeypatch.setattr(Client, "create_invoice", lying)
+
+    with pytest.raises(NotOpened):
+        opened(order)
+
+    assert payable_at(rehive, order) == []
+    assert Attention.objects.get().kind == Attention.Kind.MISMATCH
+    order.refresh_from_db()
+    assert order.status == "Pending"
+
+
+def test_a_business_in_another_currency_is_not_used(
+    rehive: Any, place_order: Any, settings: Any
+) -> None:
+    settings.OSCAR_DEFAULT_CURRENCY = "EUR"
+    order = place_order()
+    type(order).objects.update(currency="EUR")
+
+    with pytest.raises(BusinessNotUsable, match="invoices in USD"):
+        opened(order)
+
+    assert creates(rehive) == 0
+
+
+@pytest.mark.parametrize("why", ["paid", "cancelled", "window over", "deleted"])
+def test_what_is_not_waiting_for_a_payment_is_not_opened(
+    rehive: Any, place_order: Any, why: str
+) -> None:
+    order = place_order()
+    if why == "paid":
+        rehive.outcome(opened(order).remote_id, "pay")
+        reconcile()
+    elif why == "cancelled":
+        type(order).objects.update(status="Cancelled")
+    elif why == "window over":
+        window_over(order)
+    else:
+        type(order).objects.all().delete()
+    before = creates(rehive)
+
+    with pytest.raises(NotPayable):
+        opened(order)
+
+    assert creates(rehive) == before
