@@ -27,7 +27,7 @@ from oscar_rehive.payments.cancelling import NotCancellable, cancel_order
 from oscar_rehive.payments.gateway import BusinessNotUsable
 from oscar_rehive.payments.mails import send_confirmation_if_due
 from oscar_rehive.payments.opening import Busy, NotOpened, NotPayable, open_invoice
-from oscar_rehive.payments.progress import Progress, progress_of
+from oscar_rehive.payments.progress import Progress, Stage, progress_of
 from oscar_rehive.payments.settling import refresh
 from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.shop.shopper import (
@@ -194,10 +194,11 @@ class CancelView(PaymentPage):
                 self.number, reason="The shopper cancelled it.", source=Entry.Source.CHECKOUT
             )
         except NotCancellable:
-            messages.warning(
-                request,
-                _("This order cannot be cancelled: a payment has arrived or is on its way."),
-            )
+            if self.progress().stage is not Stage.CANCELLED:
+                messages.warning(
+                    request,
+                    _("This order cannot be cancelled: a payment has arrived or is on its way."),
+                )
             return redirect("oscar_rehive:return", token=self.token)
         except (RehiveError, ImproperlyConfigured) as error:
             logger.warning("Order #%s: not cancelled yet: %s", self.number, error)

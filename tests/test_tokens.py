@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
@@ -42,6 +43,7 @@ def test_a_token_gives_back_its_order_number_and_is_safe_in_a_path(number: str) 
         tokens.payment_token("100042")[:-1],
         tokens.payment_token("100042").swapcase(),
     ],
+    ids=itertools.count(),
 )
 def test_anything_else_is_no_token(forged: str) -> None:
     assert tokens.read_payment_token(forged) is None

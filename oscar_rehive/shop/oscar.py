@@ -106,6 +106,9 @@ class OscarShop:
 
     def send_confirmation(self, number: str, *, language: str) -> None:
         order = _read(number)
+        if order.user is None and not order.guest_email:
+            logger.warning("Order #%s: its customer was deleted; there is nobody to mail", number)
+            return
         dispatcher = get_class("order.utils", "OrderDispatcher")(logger=logger)
         with translation.override(language or None):
             dispatcher.send_order_placed_email_for_user(order, _mail_context(order))
@@ -169,7 +172,7 @@ def _release_vouchers_and_offers(order: Any) -> None:
             num_orders=F("num_orders") - 1
         )
         application.delete()
-    for discount in OrderDiscount.objects.filter(order=order):
+    for discount in OrderDiscount.objects.filter(order=order, frequency__gt=0):
         if discount.voucher_id:
             Voucher.objects.filter(
                 pk=discount.voucher_id, total_discount__gte=discount.amount
@@ -177,13 +180,24 @@ def _release_vouchers_and_offers(order: Any) -> None:
         ConditionalOffer.objects.filter(
             pk=discount.offer_id,
             num_orders__gt=0,
-            num_applications__gte=discount.frequency or 0,
+            num_applications__gte=discount.frequency,
             total_discount__gte=discount.amount,
         ).update(
             num_orders=F("num_orders") - 1,
-            num_applications=F("num_applications") - (discount.frequency or 0),
+            num_applications=F("num_applications") - discount.frequency,
             total_discount=F("total_discount") - discount.amount,
         )
+        # Oscar counts a customer's uses by the frequencies of all orders, cancelled ones too. Zero
+        # also tells that this one has been given back.
+        OrderDiscount.objects.filter(pk=discount.pk).update(frequency=0)
+        _reopen(discount.offer_id)
+
+
+def _reopen(offer_id: int) -> None:
+    """Open an offer that was used up: Oscar looks at that only when the offer is saved."""
+    consumed = ConditionalOffer.objects.filter(pk=offer_id, status=ConditionalOffer.CONSUMED)
+    if any(offer.get_max_applications() > 0 for offer in consumed):
+        consumed.update(status=ConditionalOffer.OPEN)
 
 
 def _mail_context(order: Any) -> dict[str, Any]:
@@ -194,7 +208,7 @@ def _mail_context(order: Any) -> dict[str, Any]:
         "user": order.user or AnonymousUser(),
         "order": order,
         "lines": order.lines.all(),
-        "request": _request_to(site),
+        "request": _RequestTo(site.domain if site else "localhost"),
     }
     try:
         context["status_path"] = (
@@ -211,8 +225,14 @@ def _mail_context(order: Any) -> dict[str, Any]:
     return context
 
 
-def _request_to(site: Any) -> HttpRequest:
+class _RequestTo(HttpRequest):
     """Oscar's dispatcher finds the site by SITE_ID or, with several sites, by the request's host."""
-    request = HttpRequest()
-    request.META.update(SERVER_NAME=site.domain if site else "localhost", SERVER_PORT="443")
-    return request
+
+    def __init__(self, domain: str) -> None:
+        super().__init__()
+        self._domain = domain
+        self.META.update(SERVER_NAME=domain.partition(":")[0], SERVER_PORT="443")
+
+    def get_host(self) -> str:
+        # ALLOWED_HOSTS guards against forged headers; this one comes from the database.
+        return self._domain

@@ -34,7 +34,15 @@ from tests.rehive.samples import (
     mangled,
 )
 
-MISSING = object()
+
+class _Missing:
+    """A field that is not sent. Its name is the same in every process, as pytest-xdist needs it."""
+
+    def __repr__(self) -> str:
+        return "missing"
+
+
+MISSING = _Missing()
 
 SCHEMAS = yaml.safe_load(SCHEMA.read_text("utf-8"))["components"]["schemas"]
 
