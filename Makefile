@@ -4,10 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help sandbox test lint format clean
+.PHONY: help sandbox test test-quick test-long lint format clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 sandbox: .venv/.installed-sandbox ## Run a shop with the plugin and a simulator of Rehive
 	@$(BIN)/python sandbox/serve.py
@@ -15,6 +15,14 @@ sandbox: .venv/.installed-sandbox ## Run a shop with the plugin and a simulator 
 test: .venv/.installed-dev ## Run the tests, on SQLite and on a PostgreSQL of their own
 	$(BIN)/python -m pytest -n auto
 	$(BIN)/python -m tests.with_postgres pytest -m postgres
+
+test-quick: .venv/.installed-dev ## Run the tests that need neither processes nor PostgreSQL
+	$(BIN)/python -m pytest -n auto -m "not e2e and not postgres"
+
+test-long: .venv/.installed-dev ## Play the model, the race and the mutations at length
+	REHIVE_EXAMPLES=2000 $(BIN)/python -m pytest tests/model
+	REHIVE_ROUNDS=3000 $(BIN)/python -m tests.with_postgres pytest -m postgres tests/race
+	$(BIN)/python -m tests.mutations
 
 lint: .venv/.installed-dev ## Check style, types, layers and migrations
 	$(BIN)/ruff check

@@ -77,8 +77,8 @@ def test_pay_late(shop: Shop, guest: Shopper) -> None:
 def test_choose_how_to_pay_send_the_money_and_have_it_confirmed(shop: Shop, guest: Shopper) -> None:
     page = guest.press(guest.buy(), "Choose how to pay")
     assert page.stage == "confirming"
-    assert page.buttons() == ["Pay now", *CANCEL_BUTTONS]
-    hosted = guest.press(page, "Pay now")
+    assert page.buttons() == ["Go on paying", *CANCEL_BUTTONS]
+    hosted = guest.press(page, "Go on paying")
     page = guest.press(hosted, "Send the money (unconfirmed)")
     assert page.stage == "confirming"
     assert "Rehive is confirming your payment." in page.lead
