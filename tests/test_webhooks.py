@@ -230,7 +230,7 @@ class TestP7WhatCannotBeUsedIsKeptWithItsReason:
         def broken(*args: Any) -> bytes:
             raise OSError("gone")
 
-        request.read = broken  # type: ignore[method-assign]
+        request.read = broken  # type: ignore[method-assign]  # a stand-in
         answer = webhooks.webhook(request)
 
         assert answer.status_code == 400

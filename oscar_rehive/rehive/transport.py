@@ -104,7 +104,7 @@ def _answer(connection: HTTPConnection, getresponse: Callable[[], HTTPResponse])
         if deadline.passed() > _AT_ONCE_SECONDS:
             raise TimeoutError("The connection was dropped after a wait.") from None
         raise
-    response.deadline = deadline  # type: ignore[attr-defined]
+    response.deadline = deadline  # type: ignore[attr-defined]  # ours, for read_body()
     return response
 
 

@@ -100,7 +100,7 @@ def _kill_at(last: int) -> None:
         boundary()
         return answer
 
-    requests.Session.request = request  # type: ignore[method-assign]
+    requests.Session.request = request  # type: ignore[method-assign]  # a stand-in
     for path, module in list(sys.modules.items()):
         if path.startswith("oscar_rehive.payments.") and hasattr(module, "locked"):
             module.locked = locked

@@ -67,7 +67,7 @@ def connect(rehive_simulator: SimulatorProcess, session: CheckedSession) -> Call
             "token": rehive_simulator.token,
             "business_id": rehive_simulator.business_id,
         }
-        return Client(**{**options, **changes}, session=session)  # type: ignore[arg-type]
+        return Client(**{**options, **changes}, session=session)  # type: ignore[arg-type]  # on purpose
 
     return connect
 

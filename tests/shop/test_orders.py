@@ -58,7 +58,7 @@ class TestFinding:
     def test_trap_right_after_placing_oscars_number_is_an_int(self, buy: Any) -> None:
         order = buy()
 
-        found = get_shop().find(int(order.number))  # type: ignore[arg-type]
+        found = get_shop().find(int(order.number))  # type: ignore[arg-type]  # on purpose
 
         assert found is not None
         assert found.number == order.number

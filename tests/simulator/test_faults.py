@@ -95,7 +95,7 @@ def test_an_answer_byte_by_byte(rehive_simulator: SimulatorProcess, api: Api) ->
         connection.sendall(f"{request}{api.headers['Authorization']}\r\n\r\n".encode())
         first = connection.recv(100_000)
         assert len(first) < 10
-        response = http.client.HTTPResponse(_Rest(connection, first))  # type: ignore[arg-type]
+        response = http.client.HTTPResponse(_Rest(connection, first))  # type: ignore[arg-type]  # on purpose
         response.begin()
         assert response.status == 200
         assert rehive_simulator.requests()[-1]["status"] == 200
