@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-QUICK = ("tests/payments", "tests/test_peer_bugs.py")
+QUICK = ("tests/payments", "tests/peer_bugs")
 MODEL = ("tests/model",)
 
 
@@ -130,7 +130,7 @@ MUTATIONS = (
     ),
     Mutation(
         "paid another way",
-        "oscar_rehive/payments/settling.py",
+        "oscar_rehive/payments/ending.py",
         "if order is not None and order.standing is Standing.PENDING and not order.paid_elsewhere:",
         "if order is not None and order.standing is Standing.PENDING:",
     ),
@@ -167,7 +167,7 @@ MUTATIONS = (
     Mutation(
         "look before posting again",
         "oscar_rehive/payments/opening.py",
-        "elif what is _Do.POST or not find_lost(invoice, Entry.Source.CHECKOUT, LOOK_SECONDS):",
+        "elif not find_lost(invoice, Entry.Source.CHECKOUT, LOOK_SECONDS):",
         "else:",
         QUICK,
     ),
@@ -193,7 +193,7 @@ MUTATIONS = (
     ),
     Mutation(
         "stock is released once",
-        "oscar_rehive/payments/settling.py",
+        "oscar_rehive/payments/ending.py",
         "if held.payment.released_at is None and held.order is not None:",
         "if held.order is not None:",
         ("tests/test_signals.py", "tests/shop"),
@@ -204,6 +204,12 @@ MUTATIONS = (
         "others.filter(state__in=[Invoice.State.OPENING, Invoice.State.OPEN]).update(close_due=True)",
         "pass",
         MODEL,
+    ),
+    Mutation(
+        "a repeated create does not forget the first",
+        "oscar_rehive/payments/opening.py",
+        "current.may_exist = again",
+        "current.may_exist = False",
     ),
     Mutation(
         "an attempt under way is waited for",

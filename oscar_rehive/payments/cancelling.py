@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from oscar_rehive.models import Entry, Invoice, OrderPayment
 from oscar_rehive.payments.closing import close_at_rehive
+from oscar_rehive.payments.ending import finish_cancellation
 from oscar_rehive.payments.locking import Locked, locked
 from oscar_rehive.payments.opening import LOOK_SECONDS, find_lost
-from oscar_rehive.payments.settling import finish_cancellation
 from oscar_rehive.rehive.statuses import Status
 
 BY_STAFF = "Staff cancelled the order."

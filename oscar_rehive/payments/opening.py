@@ -17,13 +17,13 @@ from oscar_rehive import conf
 from oscar_rehive.models import Attention, Entry, Invoice
 from oscar_rehive.payments.cleaning import storable, storable_text
 from oscar_rehive.payments.closing import close_at_rehive
+from oscar_rehive.payments.ending import finish_cancellation
 from oscar_rehive.payments.gateway import BusinessNotUsable, client_for, divisibility_of
 from oscar_rehive.payments.history import raise_attention, write_entry
 from oscar_rehive.payments.locking import Locked, locked
 from oscar_rehive.payments.settling import (
     business_of,
     disagreement,
-    finish_cancellation,
     refresh,
 )
 from oscar_rehive.rehive.exceptions import RehiveError, Unreachable
@@ -81,8 +81,10 @@ def open_invoice(number: str, *, return_url: str) -> Invoice:
             close_at_rehive(invoice, Entry.Source.CHECKOUT)
             if invoice.close_due:
                 raise NotPayable("An earlier invoice of the order cannot be closed now.")
-        elif what is _Do.POST or not find_lost(invoice, Entry.Source.CHECKOUT, LOOK_SECONDS):
-            _post(invoice, return_url)
+        elif what is _Do.POST:
+            _post(invoice, return_url, again=False)
+        elif not find_lost(invoice, Entry.Source.CHECKOUT, LOOK_SECONDS):
+            _post(invoice, return_url, again=True)
     raise Busy(f"Order {number} changes too fast.")
 
 
@@ -215,14 +217,14 @@ def _lease(invoice: Invoice) -> None:
     invoice.save()
 
 
-def _post(invoice: Invoice, return_url: str) -> None:
+def _post(invoice: Invoice, return_url: str, *, again: bool) -> None:
     client = client_for(business_of(invoice))
     try:
         remote = client.create_invoice(
             _fields(invoice, return_url), idempotency_key=str(invoice.key)
         )
     except RehiveError as error:
-        _record_failure(invoice, error)
+        _record_failure(invoice, error, again=again)
         raise
     adopt(invoice, remote, Entry.Source.CHECKOUT)
 
@@ -241,7 +243,7 @@ def _fields(invoice: Invoice, return_url: str) -> dict[str, Any]:
     }
 
 
-def _record_failure(invoice: Invoice, error: RehiveError) -> None:
+def _record_failure(invoice: Invoice, error: RehiveError, *, again: bool) -> None:
     with locked(invoice.order_number) as held:
         current = held.payment.invoices.get(pk=invoice.pk)
         if current.state != Invoice.State.OPENING:
@@ -250,7 +252,9 @@ def _record_failure(invoice: Invoice, error: RehiveError) -> None:
         if not error.may_have_happened:
             # Rehive replays a first answer to the same key for 24 hours, a refusal included; so a
             # refused attempt ends here and the next try is a new one.
-            current.may_exist = False
+            # Unless it was sent before: that first create may still land, whatever became of its
+            # repetition (found by tests/model).
+            current.may_exist = again
             current.state = Invoice.State.CLOSED
             current.close_due = False
         current.save()

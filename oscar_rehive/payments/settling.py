@@ -14,6 +14,7 @@ from django.utils import timezone
 from oscar_rehive import conf
 from oscar_rehive.models import Attention, Invoice, OrderPayment
 from oscar_rehive.payments.cleaning import storable, storable_text
+from oscar_rehive.payments.ending import finish_cancellation
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.history import raise_attention, write_entry
 from oscar_rehive.payments.locking import Locked, locked
@@ -102,59 +103,6 @@ def disagreement(invoice: Invoice, remote: RemoteInvoice) -> str:
     if remote.amount != invoice.amount:
         return f"its amount is {remote.amount} smallest units instead of {invoice.amount}"
     return ""
-
-
-def finish_cancellation(held: Locked, source: str) -> None:
-    """Cancel the order that ``held.payment.cancel_reason`` asks for, once nothing is payable, and
-    release what a cancelled order holds, once.
-
-    Under the lock; the caller saves the payment.
-    """
-    payment, order = held.payment, held.order
-    if not payment.cancel_reason:
-        return
-    payable = payment.invoices.filter(state__in=[Invoice.State.OPENING, Invoice.State.OPEN])
-    if not payment.is_settled and not payable.exists():
-        if not _cancel(held, source):
-            return
-        payment.closed_at = timezone.now()
-    elif order is not None and order.standing is Standing.CANCELLED:
-        # Staff cancelled it: its stock is free at once, whatever its invoices still need.
-        _release_once(held)
-
-
-def _cancel(held: Locked, source: str) -> bool:
-    """Cancel the unpaid order, if that is still the machine's to do; False if the shop refuses."""
-    payment, order = held.payment, held.order
-    if order is not None and order.standing is Standing.CANCELLED:
-        _release_once(held)
-        write_entry(payment, source, "Staff had cancelled the order; it holds nothing any more.")
-    elif order is not None and order.standing is Standing.PENDING and not order.paid_elsewhere:
-        try:
-            get_shop().set_cancelled(order.number, reason=payment.cancel_reason)
-        except StatusRefused as error:
-            raise_attention(
-                payment,
-                Attention.Kind.REFUSED_STATUS,
-                f"The unpaid order could not be cancelled ({payment.cancel_reason}): {error}",
-                subject="cancelled",
-                ways_out="Allow the status in OSCAR_ORDER_STATUS_PIPELINE; reconcile then cancels.",
-            )
-            return False
-        _release_once(held)
-        write_entry(payment, source, f"The order was cancelled: {payment.cancel_reason}")
-    else:
-        # Paid another way, shipped, or deleted: what staff decided stands (P10, peer bug 1).
-        write_entry(
-            payment, source, "The order was left as it is: it is no longer waiting for Rehive."
-        )
-    return True
-
-
-def _release_once(held: Locked) -> None:
-    if held.payment.released_at is None and held.order is not None:
-        get_shop().release(held.order.number)
-        held.payment.released_at = timezone.now()
 
 
 def _is_older(remote: RemoteInvoice, invoice: Invoice) -> bool:

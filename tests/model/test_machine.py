@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from django.db import connection
 from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -34,7 +33,6 @@ from oscar_rehive.models import (
     Entry,
     Invoice,
     OrderPayment,
-    Refund,
 )
 from oscar_rehive.payments import deliveries, refunding
 from oscar_rehive.payments.cancelling import NotCancellable, cancel_order
@@ -46,7 +44,7 @@ from oscar_rehive.payments.settling import refresh, settle
 from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.rehive.wire import RemoteInvoice
 from oscar_rehive.simulator.errors import RehiveError as RefusedByRules
-from tests.model.world import BUSINESS_ID, FAULTS, Killed, World
+from tests.model.world import BUSINESS_ID, FAULTS, Killed, World, empty_the_database
 from tests.steps import RETURN_URL
 
 Order = get_model("order", "Order")
@@ -100,7 +98,7 @@ class Machine(RuleBasedStateMachine):
         self.paid: set[str] = set()
         self.old_news: list[tuple[Invoice, RemoteInvoice]] = []
         mail.outbox.clear()
-        _empty_the_database()
+        empty_the_database()
 
     # The shopper
 
@@ -419,20 +417,6 @@ class Machine(RuleBasedStateMachine):
             if remote["request_reference"] == number
         ]
         return mine[attempt : attempt + 1]
-
-
-def _empty_the_database() -> None:
-    for model in (Refund, Attention, Entry, Delivery, Invoice, OrderPayment):
-        model.objects.all().delete()
-    for label, name in (
-        ("payment", "Source"),
-        ("order", "Order"),
-        ("basket", "Basket"),
-        ("partner", "StockRecord"),
-        ("catalogue", "Product"),
-    ):
-        get_model(label, name).objects.all().delete()
-    assert not connection.in_atomic_block
 
 
 @pytest.mark.django_db(transaction=True)

@@ -16,9 +16,11 @@ import requests
 from django.db import connection
 from django.utils import timezone
 from flask import Flask
+from oscar.core.loading import get_model
 from requests.adapters import BaseAdapter
 
 from oscar_rehive import conf
+from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment, Refund
 from oscar_rehive.payments import gateway, locking
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.simulator import api, web
@@ -205,3 +207,18 @@ def _everywhere(name: str, replacement: Callable[..., Any]) -> Iterator[None]:
     finally:
         for patch in patches:
             patch.stop()
+
+
+def empty_the_database() -> None:
+    """Nothing of the last example is left."""
+    for model in (Refund, Attention, Entry, Delivery, Invoice, OrderPayment):
+        model.objects.all().delete()
+    for label, name in (
+        ("payment", "Source"),
+        ("order", "Order"),
+        ("basket", "Basket"),
+        ("partner", "StockRecord"),
+        ("catalogue", "Product"),
+    ):
+        get_model(label, name).objects.all().delete()
+    assert not connection.in_atomic_block

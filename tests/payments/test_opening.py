@@ -100,6 +100,29 @@ def test_a_create_that_lands_after_it_was_given_up_is_closed(rehive: Any, place_
     assert payable_at(rehive, order) == [second.remote_id]
 
 
+def test_a_create_that_lands_after_its_repetition_was_refused_is_closed(
+    rehive: Any, place_order: Any
+) -> None:
+    """Found by tests/model: the refusal of the second try had the first one forgotten."""
+    order = place_order()
+    for fault in (
+        {"html": {"value": 504, "methods": ["POST"]}},
+        {"throttle": {"value": 3, "methods": ["POST"]}},
+    ):
+        rehive.faults(**fault)
+        with pytest.raises(RehiveError):
+            opened(order)
+    rehive.clear_faults()
+    first = Invoice.objects.get()
+    second = opened(order)
+    fields = opening._fields(first, RETURN_URL)
+    client_for(business_of(first)).create_invoice(fields, idempotency_key="landed late")
+
+    reconcile()
+
+    assert payable_at(rehive, order) == [second.remote_id]
+
+
 def test_strays_are_not_looked_for_for_ever(rehive: Any, place_order: Any) -> None:
     order = place_order()
     rehive.faults(error_status={"value": 500, "methods": ["POST"]})

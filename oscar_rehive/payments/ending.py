@@ -1,0 +1,64 @@
+"""The end of an order that was not paid: cancelled once nothing is payable any more, and what it held
+released once (P4)."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from oscar_rehive.models import Attention, Invoice
+from oscar_rehive.payments.history import raise_attention, write_entry
+from oscar_rehive.payments.locking import Locked
+from oscar_rehive.shop import Standing, StatusRefused, get_shop
+
+
+def finish_cancellation(held: Locked, source: str) -> None:
+    """Cancel the order that ``held.payment.cancel_reason`` asks for, once nothing is payable, and
+    release what a cancelled order holds, once.
+
+    Under the lock; the caller saves the payment.
+    """
+    payment, order = held.payment, held.order
+    if not payment.cancel_reason:
+        return
+    payable = payment.invoices.filter(state__in=[Invoice.State.OPENING, Invoice.State.OPEN])
+    if not payment.is_settled and not payable.exists():
+        if not _cancel(held, source):
+            return
+        payment.closed_at = timezone.now()
+    elif order is not None and order.standing is Standing.CANCELLED:
+        # Staff cancelled it: its stock is free at once, whatever its invoices still need.
+        _release_once(held)
+
+
+def _cancel(held: Locked, source: str) -> bool:
+    """Cancel the unpaid order, if that is still the machine's to do; False if the shop refuses."""
+    payment, order = held.payment, held.order
+    if order is not None and order.standing is Standing.CANCELLED:
+        _release_once(held)
+        write_entry(payment, source, "Staff had cancelled the order; it holds nothing any more.")
+    elif order is not None and order.standing is Standing.PENDING and not order.paid_elsewhere:
+        try:
+            get_shop().set_cancelled(order.number, reason=payment.cancel_reason)
+        except StatusRefused as error:
+            raise_attention(
+                payment,
+                Attention.Kind.REFUSED_STATUS,
+                f"The unpaid order could not be cancelled ({payment.cancel_reason}): {error}",
+                subject="cancelled",
+                ways_out="Allow the status in OSCAR_ORDER_STATUS_PIPELINE; reconcile then cancels.",
+            )
+            return False
+        _release_once(held)
+        write_entry(payment, source, f"The order was cancelled: {payment.cancel_reason}")
+    else:
+        # Paid another way, shipped, or deleted: what staff decided stands (P10, peer bug 1).
+        write_entry(
+            payment, source, "The order was left as it is: it is no longer waiting for Rehive."
+        )
+    return True
+
+
+def _release_once(held: Locked) -> None:
+    if held.payment.released_at is None and held.order is not None:
+        get_shop().release(held.order.number)
+        held.payment.released_at = timezone.now()
