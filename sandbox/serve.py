@@ -70,8 +70,9 @@ class Children:
 
 
 def main():
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGHUP, stop)
+    # SIGINT too: started in the background by a shell, a process inherits it as ignored.
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, stop)
     # In place of this folder, where "shop" and "settings" would be importable under a second name.
     sys.path[0] = str(ROOT)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sandbox.settings")

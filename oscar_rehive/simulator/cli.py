@@ -50,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = f"{given.host}:{given.port}" if error.filename is None else error.filename
         return _fail(1, f"Can't use {where}: {error.strerror or error}")
     try:
-        signal.signal(signal.SIGTERM, _interrupt)
+        # SIGINT too: started in the background by a shell, a process inherits it as ignored.
+        for ending in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(ending, _interrupt)
         if given.until_stdin_ends:
             threading.Thread(target=_close_with_stdin, args=(simulator,), daemon=True).start()
         if given.print_json:

@@ -136,7 +136,10 @@ def test_the_command_ends_quietly(ending: signal.Signals) -> None:
         origin = line.split()[3]
         assert requests.get(origin, timeout=10).status_code == 200
         process.send_signal(ending)
-        rest, errors = process.communicate(timeout=10)
+        try:
+            rest, errors = process.communicate(timeout=10)
+        finally:
+            process.kill()
     assert (process.returncode, rest, errors) == (0, "", "")
 
 
