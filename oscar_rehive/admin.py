@@ -167,6 +167,7 @@ class AttentionAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # a
 _DECISIONS = {
     "refund": deciding.give_back,
     "accept": deciding.accept,
+    "gone": deciding.take_for_gone,
     "resolve": deciding.resolve,
 }
 

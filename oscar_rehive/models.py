@@ -63,6 +63,11 @@ class OrderPayment(models.Model):
         default=False,
         help_text=_("The money is recorded but the shop's pipeline refused the paid status."),
     )
+    basket_given_back = models.BooleanField(
+        _("basket given back"),
+        default=False,
+        help_text=_("A second click on cancel must not fill the shopper's basket twice."),
+    )
     mail_due_at = models.DateTimeField(_("confirmation due"), null=True, blank=True)
     mail_claimed_at = models.DateTimeField(_("confirmation being sent"), null=True, blank=True)
     mail_sent_at = models.DateTimeField(_("confirmation sent"), null=True, blank=True)
@@ -152,11 +157,15 @@ class Invoice(models.Model):
         blank=True,
         help_text=_("Until then another request may be opening this invoice."),
     )
+    posts = models.PositiveSmallIntegerField(_("times sent"), default=0)
     may_exist = models.BooleanField(
-        _("may exist at Rehive"),
+        _("may exist unseen at Rehive"),
         default=False,
-        help_text=_("It was sent, and no answer said that it was not made."),
+        help_text=_(
+            "It was sent, and not every answer came: Rehive may have made it, or made two."
+        ),
     )
+    looked_at = models.DateTimeField(_("last looked for"), null=True, blank=True)
     close_due = models.BooleanField(
         _("to be closed at Rehive"),
         default=False,
@@ -184,6 +193,10 @@ class Invoice(models.Model):
     def order_number(self) -> str:
         """The number of the order, which is the invoice's ``request_reference``."""
         return self.payment.order_number
+
+    def given_back(self) -> int:
+        """What refunds have taken, or may yet take, of ``received``, in smallest units."""
+        return sum(one.amount for one in self.refunds.exclude(status=Refund.Status.FAILED))
 
 
 class Refund(models.Model):
@@ -277,6 +290,8 @@ class Attention(models.Model):
         NO_ORDER = "no_order", _("paid, but the order is gone")
         DIFFERENCE = "difference", _("a small difference was accepted")
         REFUND_FAILED = "refund_failed", _("a refund failed")
+        VANISHED = "vanished", _("Rehive does not know the invoice")
+        UNCLOSABLE = "unclosable", _("Rehive does not close the invoice")
 
     payment = models.ForeignKey(OrderPayment, on_delete=models.PROTECT, related_name="attentions")
     invoice = models.ForeignKey(

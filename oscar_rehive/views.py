@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
@@ -23,7 +23,7 @@ from django.views.generic import View
 from oscar_rehive.answering import after_sending
 from oscar_rehive.compat import login_not_required
 from oscar_rehive.models import Entry, Invoice
-from oscar_rehive.payments.cancelling import NotCancellable, cancel_order
+from oscar_rehive.payments.cancelling import NotCancellable, cancel_order, claim_basket
 from oscar_rehive.payments.gateway import BusinessNotUsable
 from oscar_rehive.payments.mails import send_confirmation_if_due
 from oscar_rehive.payments.opening import Busy, NotOpened, NotPayable, open_invoice
@@ -80,7 +80,7 @@ class PaymentPage(View):
             return True
         try:
             refresh(invoice, Entry.Source.RETURN)
-        except (RehiveError, ImproperlyConfigured) as error:
+        except (RehiveError, ImproperlyConfigured, OperationalError) as error:
             logger.warning("Order #%s: %s", self.number, error)
             return False
         return True
@@ -208,6 +208,8 @@ class CancelView(PaymentPage):
         return self._give_basket_back(request)
 
     def _give_basket_back(self, request: HttpRequest) -> HttpResponse:
+        if not claim_basket(self.number):
+            return redirect("oscar_rehive:return", token=self.token)
         refill_basket(self.number, request.basket)  # type: ignore[attr-defined]  # set by Oscar's BasketMiddleware
         messages.info(
             request,

@@ -226,7 +226,7 @@ MUTATIONS = (
     Mutation(
         "money that waits for a person keeps the order",
         "oscar_rehive/payments/cancelling.py",
-        "invoice.received > invoice.refunded\n        or ",
+        "invoice.received > invoice.refunded or ",
         "",
     ),
     Mutation(

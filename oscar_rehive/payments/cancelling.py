@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from django.db import transaction
+
 from oscar_rehive.models import Entry, Invoice, OrderPayment
-from oscar_rehive.payments.closing import close_at_rehive
-from oscar_rehive.payments.ending import finish_cancellation
+from oscar_rehive.payments.closing import close_at_rehive, is_under_way
+from oscar_rehive.payments.ending import BY_STAFF, finish_cancellation
 from oscar_rehive.payments.locking import Locked, locked
 from oscar_rehive.payments.opening import LOOK_SECONDS, find_lost
-from oscar_rehive.rehive.statuses import Status
-
-BY_STAFF = "Staff cancelled the order."
-"""The reason for which an order is no longer to be cancelled, only to be cleared up after."""
+from oscar_rehive.rehive.exceptions import RehiveError
+from oscar_rehive.shop import Standing
 
 
 class NotCancellable(Exception):
@@ -41,11 +41,17 @@ def note_cancelled_by_staff(number: str) -> None:
 
     Rolled back with the cancellation, and found by reconcile if the process dies right after.
     """
-    payment = OrderPayment.objects.filter(order_number=number, released_at=None)
-    payment.update(cancel_reason=BY_STAFF)
-    Invoice.objects.filter(
-        payment__in=payment, state__in=[Invoice.State.OPENING, Invoice.State.OPEN]
-    ).update(close_due=True)
+    with transaction.atomic():
+        # The payment's lock is what keeps a settling at this moment from saving an old copy of an
+        # invoice over this.
+        unreleased = OrderPayment.objects.select_for_update().filter(
+            order_number=number, released_at=None
+        )
+        for payment in unreleased:
+            payment.cancel_reason = BY_STAFF
+            payment.save(update_fields=["cancel_reason"])
+            payable = [Invoice.State.OPENING, Invoice.State.OPEN]
+            payment.invoices.filter(state__in=payable).update(close_due=True)
 
 
 def clear_up_after_staff(number: str) -> None:
@@ -58,28 +64,38 @@ def clear_up_after_staff(number: str) -> None:
 
 def finish(number: str, source: str) -> bool:
     """Close what is to be closed of order ``number``; True when it is cancelled, unpaid."""
-    for invoice in Invoice.objects.filter(
-        payment__order_number=number, close_due=True
-    ).select_related("payment"):
-        if invoice.remote_id is None:
-            find_lost(invoice, source, LOOK_SECONDS)
-        else:
-            close_at_rehive(invoice, source)
+    trouble = _close_all(number, source)
     with locked(number) as held:
         finish_cancellation(held, source)
         _forget_wish_while_money_comes(held)
         held.payment.save()
-        # Not "is settled": a payment that came first settles it as well, and a shopper who has paid
-        # must not be told that the order was cancelled.
-        return held.payment.paid_at is None and held.payment.released_at is not None
+    if trouble is not None:
+        raise trouble
+    # Not "is settled": a payment that came first settles it as well, and a shopper who has paid must
+    # not be told that the order was cancelled.
+    return held.payment.paid_at is None and held.payment.released_at is not None
+
+
+def _close_all(number: str, source: str) -> RehiveError | None:
+    """Close what is to be closed; one that cannot be does not keep the others open."""
+    trouble: RehiveError | None = None
+    due = Invoice.objects.filter(payment__order_number=number, close_due=True)
+    for invoice in due.select_related("payment"):
+        try:
+            if invoice.remote_id is None:
+                find_lost(invoice, source, LOOK_SECONDS)
+            else:
+                close_at_rehive(invoice, source)
+        except RehiveError as error:
+            trouble = error
+    return trouble
 
 
 def _money_is_here_or_comes(held: Locked) -> bool:
     """Whether somebody has paid something that was not given back, or is just paying. What becomes
     of that money is for a person to decide, and the order waits for it."""
     return any(
-        invoice.received > invoice.refunded
-        or (invoice.state == Invoice.State.OPEN and invoice.remote_status == Status.RECEIVED)
+        invoice.received > invoice.refunded or is_under_way(invoice)
         for invoice in held.payment.invoices.all()
     )
 
@@ -94,6 +110,8 @@ def _refuse_while_money_comes(held: Locked) -> None:
 def _forget_wish_while_money_comes(held: Locked) -> None:
     """A payment that was on its way when the cancellation was asked for wins over it."""
     payment = held.payment
+    if held.order is None or held.order.standing is not Standing.PENDING:
+        return
     if not payment.is_settled and payment.cancel_reason and _money_is_here_or_comes(held):
         payment.cancel_reason = ""
         # Only the newest attempt: earlier ones are to be closed for its sake.
@@ -101,3 +119,14 @@ def _forget_wish_while_money_comes(held: Locked) -> None:
         if newest is not None and newest.state == Invoice.State.OPEN:
             newest.close_due = False
             newest.save()
+
+
+def claim_basket(number: str) -> bool:
+    """Whether the caller is the one who gives the basket of the cancelled order back: of several
+    clicks at once exactly one is."""
+    with locked(number) as held:
+        claimed = held.payment.released_at is not None and not held.payment.basket_given_back
+        if claimed:
+            held.payment.basket_given_back = True
+            held.payment.save(update_fields=["basket_given_back"])
+        return claimed

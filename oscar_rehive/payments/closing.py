@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from oscar_rehive.models import Invoice
+from oscar_rehive.models import Attention, Invoice
+from oscar_rehive.payments.ending import BY_STAFF
 from oscar_rehive.payments.gateway import client_for
+from oscar_rehive.payments.history import raise_attention
+from oscar_rehive.payments.locking import locked
 from oscar_rehive.payments.settling import business_of, refresh, settle
 from oscar_rehive.rehive.exceptions import Refused
 from oscar_rehive.rehive.statuses import Status
 
 
 def money_comes(invoice: Invoice) -> bool:
-    """Whether closing ``invoice`` would get in the way of money: it is on its way, or part of it is
-    here and nothing but a cancellation asks for the closing."""
-    if invoice.state != Invoice.State.OPEN:
-        return False
-    if invoice.remote_status == Status.RECEIVED:
+    """Whether closing ``invoice`` would get in the way of money: it is on its way or nobody knows, or
+    part of it is here and nothing but the shopper's or the clock's cancellation asks for closing."""
+    if is_under_way(invoice):
         return True
+    wished = invoice.payment.cancel_reason not in ("", BY_STAFF)
     superseded = invoice.payment.invoices.filter(attempt__gt=invoice.attempt).exists()
-    return invoice.received > 0 and bool(invoice.payment.cancel_reason) and not superseded
+    part_paid = invoice.state == Invoice.State.OPEN and invoice.received > 0
+    return part_paid and wished and not superseded
+
+
+def is_under_way(invoice: Invoice) -> bool:
+    """Whether money may be on its way: Rehive has seen it, or says something nobody understands."""
+    return invoice.state != Invoice.State.CLOSED and (
+        invoice.remote_status == Status.RECEIVED
+        or bool(invoice.remote_status and Status.known(invoice.remote_status) is None)
+    )
 
 
 def close_at_rehive(invoice: Invoice, source: str) -> None:
@@ -39,10 +50,23 @@ def close_at_rehive(invoice: Invoice, source: str) -> None:
             {"status": Status.CANCELLED.value},
             idempotency_key=f"{invoice.key}-close-{invoice.version}",
         )
-    except Refused:
-        # Paid or expired between the question and the answer.
+    except Refused as error:
+        # Paid or expired between the question and the answer, or else a case for a person.
         refresh(invoice, source)
+        if invoice.close_due and not money_comes(invoice):
+            _note_unclosable(invoice, error)
         return
     if not settle(invoice, remote, source=source):
         refresh(invoice, source)
     invoice.refresh_from_db()
+
+
+def _note_unclosable(invoice: Invoice, error: Refused) -> None:
+    with locked(invoice.order_number) as held:
+        raise_attention(
+            held.payment,
+            Attention.Kind.UNCLOSABLE,
+            f"Invoice {invoice} should no longer be payable, but Rehive does not cancel it: {error}",
+            invoice=invoice,
+            ways_out="Cancel the invoice in Rehive's app.",
+        )

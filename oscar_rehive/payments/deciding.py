@@ -7,14 +7,22 @@ from decimal import Decimal
 from django.utils import timezone
 
 from oscar_rehive.models import Attention, Entry, Invoice
+from oscar_rehive.payments.ending import finish_cancellation
 from oscar_rehive.payments.history import write_entry
 from oscar_rehive.payments.locking import locked
-from oscar_rehive.payments.refunding import refund, refundable
+from oscar_rehive.payments.refunding import refund_all, units_left
 from oscar_rehive.payments.settling import mark_paid
 from oscar_rehive.rehive.money import from_units
 from oscar_rehive.shop import Standing
 
 _ACCEPTABLE = (Attention.Kind.LATE, Attention.Kind.MISMATCH, Attention.Kind.PART_PAID)
+_NO_REFUND = (
+    Attention.Kind.DIFFERENCE,
+    Attention.Kind.BACKWARD,
+    Attention.Kind.VANISHED,
+    Attention.Kind.UNCLOSABLE,
+    Attention.Kind.REFUSED_STATUS,
+)
 _NOTHING = Decimal(0)
 
 
@@ -30,6 +38,7 @@ def can_accept(attention: Attention) -> bool:
         and attention.kind in _ACCEPTABLE
         and invoice is not None
         and invoice.recorded > 0
+        and not invoice.given_back()
         and not invoice.payment.is_settled
     )
 
@@ -39,12 +48,15 @@ def refund_offered(attention: Attention) -> Decimal:
     invoice = attention.invoice
     if attention.resolved_at is not None or invoice is None or invoice.remote_id is None:
         return _NOTHING
-    left = refundable(invoice)
-    if attention.kind == Attention.Kind.EXCESS:
-        return min(left, from_units(invoice.received - invoice.amount, invoice.divisibility))
-    if attention.kind in (Attention.Kind.DIFFERENCE, Attention.Kind.BACKWARD):
+    if attention.kind in _NO_REFUND:
         return _NOTHING
-    return left
+    units = max(units_left(invoice) - _to_keep(attention, invoice), 0)
+    return from_units(units, invoice.divisibility)
+
+
+def _to_keep(attention: Attention, invoice: Invoice) -> int:
+    """An excess is what is beyond the price of the order; anything else goes back whole."""
+    return int(invoice.amount) if attention.kind == Attention.Kind.EXCESS else 0
 
 
 def accept(attention: Attention, *, by: str) -> None:
@@ -54,7 +66,7 @@ def accept(attention: Attention, *, by: str) -> None:
     with locked(attention.invoice.order_number) as held:
         invoice = held.payment.invoices.get(pk=attention.invoice.pk)
         waiting = held.order is not None and held.order.standing is Standing.PENDING
-        if held.payment.is_settled or not waiting:
+        if held.payment.is_settled or not waiting or invoice.given_back():
             raise NotAcceptable("The order is not waiting for a payment any more.")
         # What is missing is forgiven, so it must not be payable any more (P5).
         invoice.close_due = invoice.state == Invoice.State.OPEN
@@ -72,12 +84,28 @@ def give_back(attention: Attention, *, by: str) -> None:
     """Refund what ``attention`` is about. Raises what ``refund`` raises."""
     if attention.invoice is None:
         raise NotAcceptable("There is nothing to refund.")
-    refund(
+    refund_all(
         attention.invoice,
-        refund_offered(attention),
+        keep=_to_keep(attention, attention.invoice),
         reason=str(Attention.Kind(attention.kind).label),
         by=by,
     )
+    resolve(attention, by=by)
+
+
+def take_for_gone(attention: Attention, *, by: str) -> None:
+    """Rehive does not know the invoice of ``attention``, and a person says that this is so."""
+    if attention.kind != Attention.Kind.VANISHED or attention.invoice is None:
+        raise NotAcceptable("This invoice is not said to be gone.")
+    with locked(attention.invoice.order_number) as held:
+        invoice = held.payment.invoices.get(pk=attention.invoice.pk)
+        invoice.state, invoice.close_due = Invoice.State.CLOSED, False
+        invoice.save()
+        write_entry(
+            held.payment, Entry.Source.STAFF, f"{by} takes the invoice for gone.", invoice=invoice
+        )
+        finish_cancellation(held, Entry.Source.STAFF)
+        held.payment.save()
     resolve(attention, by=by)
 
 

@@ -21,7 +21,7 @@ from oscar_rehive.payments.refunding import follow
 from oscar_rehive.payments.settling import business_of, refresh
 from oscar_rehive.rehive import webhooks
 from oscar_rehive.rehive.client import Timeouts
-from oscar_rehive.rehive.exceptions import NotFound, RehiveError
+from oscar_rehive.rehive.exceptions import NotFound, RehiveError, Throttled
 
 logger = logging.getLogger(__name__)
 
@@ -70,9 +70,11 @@ def count_refused() -> None:
 
 def work_on(delivery: Delivery) -> None:
     """Verify and settle what ``delivery`` hints at. What cannot be done now stays new, with the
-    reason, and reconcile tries it again."""
+    reason, and reconcile tries it again. Raises ``Throttled`` only."""
     try:
         number = _settle_hint(delivery)
+    except Throttled:
+        raise  # nothing was tried
     except Exception as error:
         if not isinstance(error, (RehiveError, ImproperlyConfigured)):
             # Nobody knows what a shop's own code raises; counted as a try, so that it is no crash

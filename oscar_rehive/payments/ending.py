@@ -10,6 +10,9 @@ from oscar_rehive.payments.history import raise_attention, write_entry
 from oscar_rehive.payments.locking import Locked
 from oscar_rehive.shop import Standing, StatusRefused, get_shop
 
+BY_STAFF = "Staff cancelled the order."
+"""The reason for which an order is no longer to be cancelled, only to be cleared up after."""
+
 
 def finish_cancellation(held: Locked, source: str) -> None:
     """Cancel the order that ``held.payment.cancel_reason`` asks for, once nothing is payable, and

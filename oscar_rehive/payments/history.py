@@ -6,6 +6,8 @@ from decimal import Decimal
 
 from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment
 
+GROWING = (Attention.Kind.EXCESS, Attention.Kind.PART_PAID)
+
 
 def write_entry(
     payment: OrderPayment,
@@ -39,10 +41,23 @@ def raise_attention(
     ways_out: str = "",
 ) -> None:
     """Put a fact before a person, once: the same kind and subject is not raised again, not even
-    after somebody resolved it, for reconcile sees the same fact every time it runs."""
-    Attention.objects.get_or_create(
+    after somebody resolved it, for reconcile sees the same fact every time it runs.
+
+    A fact that grows (more money came) has a subject that grows with it: it takes the place of what
+    is still open, and is raised anew after what was resolved.
+    """
+    subject = (subject or (str(invoice.attempt) if invoice else ""))[:128]
+    same = Attention.objects.filter(payment=payment, kind=kind)
+    if same.filter(subject=subject).exists():
+        return
+    still_open = same.filter(invoice=invoice, resolved_at=None)
+    if kind in GROWING and still_open.update(subject=subject, reason=reason):
+        return
+    Attention.objects.create(
         payment=payment,
         kind=kind,
-        subject=(subject or (str(invoice.attempt) if invoice else ""))[:128],
-        defaults={"invoice": invoice, "reason": reason, "ways_out": ways_out},
+        subject=subject,
+        invoice=invoice,
+        reason=reason,
+        ways_out=ways_out,
     )

@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from oscar_rehive.payments.locking import locked
-from oscar_rehive.shop import get_shop
+from oscar_rehive.shop import Standing, get_shop
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +27,8 @@ def send_confirmation_if_due(number: str) -> bool:
         claimed = payment.mail_claimed_at is not None and payment.mail_claimed_at > now - CLAIM
         if payment.mail_due_at is None or payment.mail_sent_at is not None or claimed:
             return False
-        if held.order is None:
-            # Deleted meanwhile: there is nothing left to confirm, today or at any later run.
+        if held.order is None or held.order.standing is Standing.CANCELLED:
+            # Deleted or cancelled meanwhile: there is nothing left to confirm, at any later run.
             payment.mail_due_at = None
             payment.save(update_fields=["mail_due_at"])
             return False

@@ -61,28 +61,35 @@ _COUNTS: Mapping[Status, _Money] = {
 def received_units(remote: RemoteInvoice, status: Status) -> int:
     """How much was received for good, in smallest units of the invoice's currency.
 
-    A paid status vouches for the whole amount whatever the quotes say, and an overpayment for what
-    they say beyond it.
+    A paid status vouches for the whole amount whatever the quotes say. Beyond it counts what came in
+    the invoice's own currency, which is exact; what quotes in other currencies make of it only when
+    Rehive itself speaks of an overpayment.
     """
     counts = _COUNTS.get(status, _Money.FULL)
     if counts is _Money.NONE:
         return 0
-    quoted = _quoted_units(remote)
+    own = _own_units(remote)
+    if counts is _Money.FULL and status is not Status.OVERPAID:
+        return max(own, remote.amount)
+    quoted = own + _foreign_units(remote, max(remote.amount - own, 0))
     return max(quoted, remote.amount) if counts is _Money.FULL else quoted
 
 
-def _quoted_units(remote: RemoteInvoice) -> int:
-    """What the quotes say was paid.
+def _own_units(remote: RemoteInvoice) -> int:
+    """What came in the invoice's own currency: exact."""
+    code = remote.currency.code
+    return sum(quote.total_paid for quote in remote.quotes if quote.currency.code == code)
 
-    One in the invoice's own currency counts exactly. One in another currency counts pro rata of
-    what it stands for, rounded down: of what the quotes before it had left to pay. Taking it for
-    the whole amount would count a part that was paid first twice.
+
+def _foreign_units(remote: RemoteInvoice, left: int) -> int:
+    """What came in other currencies: each quote pro rata, rounded down, of what was ``left`` to pay.
+
+    Taking a quote for the whole amount would count twice a part that was paid in another way, and
+    so would trusting the order of the list, which nobody documents.
     """
     received = 0
     for quote in remote.quotes:
-        if quote.currency.code == remote.currency.code:
-            received += quote.total_paid
-        else:
-            left = max(remote.amount - received, 0)
-            received += pro_rata(left, paid=quote.total_paid, quoted=quote.amount)
+        if quote.currency.code != remote.currency.code:
+            stands_for = max(left - received, 0)
+            received += pro_rata(stands_for, paid=quote.total_paid, quoted=quote.amount)
     return received

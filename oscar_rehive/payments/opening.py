@@ -11,6 +11,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import Any
 
+from django.db.models import F
 from django.utils import timezone
 
 from oscar_rehive import conf
@@ -84,6 +85,7 @@ def open_invoice(number: str, *, return_url: str) -> Invoice:
         elif what is _Do.POST:
             _post(invoice, return_url, again=False)
         elif not find_lost(invoice, Entry.Source.CHECKOUT, LOOK_SECONDS):
+            _count_post(invoice)
             _post(invoice, return_url, again=True)
     raise Busy(f"Order {number} changes too fast.")
 
@@ -167,6 +169,8 @@ def _payable(held: Locked) -> Order:
         or order.standing is not Standing.PENDING
     ):
         raise NotPayable(f"Order {order.number} is not waiting for a payment.")
+    if any(paid.received > paid.refunded for paid in payment.invoices.filter(state="paid")):
+        raise NotPayable(f"Money for order {order.number} is here and waits for a person.")
     if payment.window_ends_at <= timezone.now():
         raise NotPayable(f"The time to pay order {order.number} is over.")
     return order
@@ -214,7 +218,13 @@ def _lease(invoice: Invoice) -> None:
     """Note, before anything is sent, that it may have been sent: a killed process tells nobody."""
     invoice.lease_ends_at = timezone.now() + LEASE
     invoice.may_exist = True
+    invoice.posts = invoice.posts or 1
     invoice.save()
+
+
+def _count_post(invoice: Invoice) -> None:
+    with locked(invoice.order_number) as held:
+        held.payment.invoices.filter(pk=invoice.pk).update(posts=F("posts") + 1)
 
 
 def _post(invoice: Invoice, return_url: str, *, again: bool) -> None:
@@ -308,6 +318,24 @@ def adopt(invoice: Invoice, remote: RemoteInvoice, source: str) -> None:
         raise NotOpened(f"Rehive made something else than what was asked for: {fault}.")
 
 
+def adopt_twin(invoice: Invoice, remote: RemoteInvoice, source: str) -> None:
+    """Close ``remote``, which a second create of ``invoice`` has made beside the one in use; noted
+    as an attempt of its own, so that money that comes through it is not lost."""
+    with locked(invoice.order_number) as held:
+        newest = held.payment.invoices.order_by("-attempt").first()
+        twin = Invoice.objects.create(
+            payment=held.payment,
+            attempt=newest.attempt + 1 if newest else 1,
+            state=Invoice.State.CLOSED,
+            business_id=invoice.business_id,
+            currency=invoice.currency,
+            divisibility=invoice.divisibility,
+            total=invoice.total,
+            amount=invoice.amount,
+        )
+    adopt(twin, remote, source)
+
+
 def _fill_in(invoice: Invoice, remote: RemoteInvoice) -> None:
     invoice.remote_id = remote.id
     invoice.remote_status = storable_text(remote.status)[:64]
@@ -316,6 +344,9 @@ def _fill_in(invoice: Invoice, remote: RemoteInvoice) -> None:
     invoice.quotes = storable([quote.raw for quote in remote.quotes])
     invoice.asked_at = timezone.now()
     invoice.lease_ends_at = None
+    # Sent twice because the first answer never came, it may be there twice (rehive-api.md: do not
+    # rely on the idempotency key alone).
+    invoice.may_exist = invoice.posts > 1
     invoice.version += 1
 
 

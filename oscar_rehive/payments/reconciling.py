@@ -6,7 +6,6 @@ waiting, and a run that is killed is continued by the next.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,13 +17,20 @@ from django.utils import timezone
 
 from oscar_rehive import conf
 from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment
-from oscar_rehive.payments.cancelling import BY_STAFF, NotCancellable, cancel_order, finish
+from oscar_rehive.payments.cancelling import NotCancellable, cancel_order, finish
 from oscar_rehive.payments.deliveries import work_on
+from oscar_rehive.payments.ending import BY_STAFF
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.history import raise_attention
 from oscar_rehive.payments.locking import locked
 from oscar_rehive.payments.mails import send_confirmation_if_due
-from oscar_rehive.payments.opening import NotOpened, adopt, give_up, matching
+from oscar_rehive.payments.opening import (
+    NotOpened,
+    adopt,
+    adopt_twin,
+    give_up,
+    matching,
+)
 from oscar_rehive.payments.refunding import IN_FLIGHT, follow
 from oscar_rehive.payments.settling import refresh, set_paid_status
 from oscar_rehive.rehive.exceptions import RehiveError, Throttled
@@ -33,12 +39,19 @@ from oscar_rehive.rehive.statuses import Status
 logger = logging.getLogger(__name__)
 
 STRAYS_FOR = timedelta(hours=48)
-"""How long an attempt that Rehive did not know is still looked for: a create that was abandoned can
-land after its retry."""
+STRAYS_EVERY = timedelta(minutes=30)
+"""How long, and how often, an attempt that Rehive did not know is still looked for: a create that was
+abandoned can land after its retry."""
+
+YOUNG = timedelta(hours=2)
+OPEN_EVERY = timedelta(minutes=20)
+"""Open invoices are asked about at every run while they are young, and this seldom after that."""
 
 PAID_EVERY = timedelta(hours=24)
 PAID_FOR = timedelta(days=120)
 """Paid invoices are asked about this seldom, and for this long."""
+
+ANY_BUSINESS = "?"
 
 SOURCE = Entry.Source.RECONCILE
 
@@ -62,38 +75,46 @@ class Summary:
 
 @dataclass(frozen=True)
 class Task:
-    """One thing to put right: what it is about, and the way to do it."""
+    """One thing to put right: what it is about, the way to do it, and the id of the business that it
+    asks (empty: it needs no Rehive)."""
 
     name: str
     do: Callable[[Summary], None]
+    business_id: str = ""
 
 
 def reconcile(watch: Callable[[list[Task]], Iterable[Task]] = iter) -> Summary:
     """Do everything that there is to do; ``watch`` may show the tasks of a stage as they are done.
 
-    What goes wrong is noted in the summary and left for the next run.
+    What goes wrong is noted in the summary and left for the next run. A business that limits our
+    requests is left alone for the rest of the run: asking on would prolong the wait.
     """
     summary = Summary()
-    with contextlib.suppress(Throttled):
-        for stage in STAGES:
-            for task in watch(list(stage())):
-                _run(task, summary)
+    throttled: set[str] = set()
+    for stage in STAGES:
+        for task in watch(list(stage())):
+            if not (task.business_id and task.business_id in throttled):
+                _run(task, summary, throttled)
     return summary
 
 
-def _run(task: Task, summary: Summary) -> None:
+def _run(task: Task, summary: Summary, throttled: set[str]) -> None:
     try:
         task.do(summary)
     except Throttled as error:
-        # Every further request would be refused as well, and prolong the wait.
+        throttled.add(task.business_id)
         summary.failures.append(f"{task.name}: {error}")
-        raise
     except (RehiveError, NotOpened, ImproperlyConfigured) as error:
         summary.failures.append(f"{task.name}: {error}")
     except Exception as error:
         # Nobody knows what a shop's own code raises; the orders behind this one must not wait (P7).
         logger.exception("%s failed", task.name)
         summary.failures.append(f"{task.name}: {error}")
+
+
+def _business_id_of(number: str) -> str:
+    newest = Invoice.objects.filter(payment__order_number=number).order_by("-attempt").first()
+    return newest.business_id if newest else ""
 
 
 def _lost() -> Iterator[Task]:
@@ -104,6 +125,7 @@ def _lost() -> Iterator[Task]:
             yield Task(
                 f"looking for unanswered invoices in {business.currency}",
                 lambda summary, business=business: _find_all(business),  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+                business.business_id,
             )
 
 
@@ -111,8 +133,9 @@ def _lost_of(business: conf.BusinessConfig) -> QuerySet[Invoice]:
     now = timezone.now()
     return Invoice.objects.filter(
         Q(lease_ends_at=None) | Q(lease_ends_at__lte=now),
+        # Looked for now and then only: it takes the whole list.
+        Q(looked_at=None) | Q(looked_at__lte=now - STRAYS_EVERY),
         business_id=business.business_id,
-        remote_id=None,
         may_exist=True,
         created_at__gt=now - STRAYS_FOR,
     ).select_related("payment")
@@ -121,16 +144,24 @@ def _lost_of(business: conf.BusinessConfig) -> QuerySet[Invoice]:
 def _find_all(business: conf.BusinessConfig) -> None:
     lost = {invoice.key.hex: invoice for invoice in _lost_of(business)}
     for remote in client_for(business).invoices():
-        invoice = lost.pop(matching(remote), None)
-        if invoice is not None:
+        invoice = lost.get(matching(remote))
+        if invoice is None or Invoice.objects.filter(remote_id=remote.id).exists():
+            continue
+        if invoice.remote_id is None:
             adopt(invoice, remote, SOURCE)
+        else:
+            adopt_twin(invoice, remote, SOURCE)
     for invoice in lost.values():
-        give_up(invoice, SOURCE)
+        if invoice.remote_id is None:
+            give_up(invoice, SOURCE)
+        Invoice.objects.filter(pk=invoice.pk).update(looked_at=timezone.now())
 
 
 def _deliveries() -> Iterator[Task]:
     for delivery in Delivery.objects.filter(state=Delivery.State.NEW).order_by("pk"):
-        yield Task(f"delivery {delivery.pk}", _work_on(delivery))
+        invoice = Invoice.objects.filter(remote_id=delivery.remote_id).first()
+        business_id = invoice.business_id if invoice else ANY_BUSINESS
+        yield Task(f"delivery {delivery.pk}", _work_on(delivery), business_id)
 
 
 def _work_on(delivery: Delivery) -> Callable[[Summary], None]:
@@ -143,9 +174,12 @@ def _work_on(delivery: Delivery) -> Callable[[Summary], None]:
 
 
 def _open() -> Iterator[Task]:
-    open_now = Invoice.objects.filter(state=Invoice.State.OPEN).select_related("payment")
+    """Those that nobody has asked about for the longest time first."""
+    now = timezone.now()
+    due = Q(created_at__gt=now - YOUNG) | Q(asked_at=None) | Q(asked_at__lte=now - OPEN_EVERY)
+    open_now = Invoice.objects.filter(due, state=Invoice.State.OPEN).select_related("payment")
     for invoice in open_now.order_by("asked_at"):
-        yield Task(f"invoice {invoice}", _ask(invoice))
+        yield Task(f"invoice {invoice}", _ask(invoice), invoice.business_id)
 
 
 def _ask(invoice: Invoice) -> Callable[[Summary], None]:
@@ -166,7 +200,7 @@ def _received() -> Iterator[Task]:
     in_flight = Q(refunds__status__in=IN_FLIGHT)
     paid = Invoice.objects.exclude(received=0).filter(seldom | in_flight).distinct()
     for invoice in paid.select_related("payment").order_by("pk"):
-        yield Task(f"refunds of invoice {invoice}", _follow(invoice))
+        yield Task(f"refunds of invoice {invoice}", _follow(invoice), invoice.business_id)
 
 
 def _follow(invoice: Invoice) -> Callable[[Summary], None]:
@@ -179,18 +213,22 @@ def _follow(invoice: Invoice) -> Callable[[Summary], None]:
 
 
 def _overdue() -> Iterator[Task]:
-    """Orders whose payment window is over. Rehive has just been asked about their invoices, and
-    ``cancel_order`` asks again before it closes one: never cancel blind (peer bug 9)."""
+    """Orders whose payment window is over. ``cancel_order`` asks Rehive before it closes an invoice:
+    never cancel blind (peer bug 9)."""
     now = timezone.now()
     for payment in OrderPayment.objects.filter(
         window_ends_at__lte=now, paid_at=None, closed_at=None, cancel_reason=""
     ).order_by("pk"):
-        yield Task(f"order {payment.order_number}", _expire(payment.order_number))
+        number = payment.order_number
+        yield Task(f"order {number}", _expire(number), _business_id_of(number))
 
 
 def _expire(number: str) -> Callable[[Summary], None]:
     def do(summary: Summary) -> None:
         payment = OrderPayment.objects.get(order_number=number)
+        for invoice in payment.invoices.filter(state=Invoice.State.OPEN):
+            refresh(invoice, SOURCE)
+        payment.refresh_from_db()
         if payment.is_settled:
             return
         try:
@@ -212,6 +250,7 @@ def _note_part_paid(number: str) -> None:
                 f"The time to pay is over, and {invoice.recorded} of {invoice.total}"
                 f" {invoice.currency} were paid.",
                 invoice=invoice,
+                subject=f"{invoice.attempt}: {invoice.received}",
                 ways_out="Wait for the rest, or cancel the order and refund what was paid.",
             )
 
@@ -224,7 +263,7 @@ def _closings() -> Iterator[Task]:
         .values_list("order_number", flat=True)
     ) | set(Invoice.objects.filter(close_due=True).values_list("payment__order_number", flat=True))
     for number in sorted(numbers):
-        yield Task(f"closing invoices of order {number}", _finish(number))
+        yield Task(f"closing invoices of order {number}", _finish(number), _business_id_of(number))
 
 
 def _finish(number: str) -> Callable[[Summary], None]:
@@ -264,15 +303,18 @@ def _mail(number: str) -> Callable[[Summary], None]:
     return do
 
 
-# In this order, and each asked for its tasks only when the one before is through: what a stage
-# settles, the next ones finish. Mails come twice: first those that need no Rehive, which may be down.
+# In this order, and each asked for its tasks only when the one before is through. What needs no Rehive
+# comes first, then what is due, then what is merely looked at, and last what may read a whole list: a
+# limit on our requests, or one lost attempt, must not keep orders from being paid or cancelled. What
+# was settled on the way is finished by the last two.
 STAGES: tuple[Callable[[], Iterator[Task]], ...] = (
     _mails,
-    _lost,
     _deliveries,
+    _closings,
+    _overdue,
     _open,
     _received,
-    _overdue,
+    _lost,
     _closings,
     _statuses,
     _mails,

@@ -31,7 +31,7 @@ class NotRefundable(Exception):
 
 def refundable(invoice: Invoice) -> Decimal:
     """What can still be given back of ``invoice``, in its currency."""
-    return from_units(_left(invoice), invoice.divisibility)
+    return from_units(units_left(invoice), invoice.divisibility)
 
 
 def refund(invoice: Invoice, amount: Decimal, *, reason: str, by: str) -> Refund:
@@ -43,22 +43,39 @@ def refund(invoice: Invoice, amount: Decimal, *, reason: str, by: str) -> Refund
     """
     with locked(invoice.order_number) as held:
         current = held.payment.invoices.get(pk=invoice.pk)
-        units = to_units(amount, current.divisibility)
-        if not 0 < units <= _left(current):
-            raise NotRefundable(
-                f"At most {refundable(current)} {current.currency} of invoice {current} can be"
-                " refunded."
-            )
-        asked = Refund.objects.create(
-            invoice=current, amount=units, reason=reason[:255], requested_by=by[:150]
-        )
-        write_entry(
-            held.payment,
-            Entry.Source.STAFF,
-            f"{by} asked for a refund of {amount} {current.currency}: {reason}",
-            invoice=current,
-        )
+        asked = _ask(held, current, to_units(amount, current.divisibility), reason, by)
     _send(asked)
+    return asked
+
+
+def refund_all(invoice: Invoice, *, keep: int, reason: str, by: str) -> Refund:
+    """The same with everything that is left beyond ``keep`` smallest units.
+
+    How much that is, is found out under the lock: a second click, or one after an answer that was
+    lost, finds nothing left, and gives nothing back twice.
+    """
+    with locked(invoice.order_number) as held:
+        current = held.payment.invoices.get(pk=invoice.pk)
+        asked = _ask(held, current, units_left(current) - keep, reason, by)
+    _send(asked)
+    return asked
+
+
+def _ask(held: Locked, invoice: Invoice, units: int, reason: str, by: str) -> Refund:
+    if not 0 < units <= units_left(invoice):
+        raise NotRefundable(
+            f"At most {refundable(invoice)} {invoice.currency} of invoice {invoice} can be refunded."
+        )
+    asked = Refund.objects.create(
+        invoice=invoice, amount=units, reason=reason[:255], requested_by=by[:150]
+    )
+    amount = from_units(units, invoice.divisibility)
+    write_entry(
+        held.payment,
+        Entry.Source.STAFF,
+        f"{by} asked for a refund of {amount} {invoice.currency}: {reason}",
+        invoice=invoice,
+    )
     return asked
 
 
@@ -83,9 +100,9 @@ def follow(invoice: Invoice, source: str, *, timeouts: Timeouts = Timeouts()) ->
         current.save()
 
 
-def _left(invoice: Invoice) -> int:
-    given: int = sum(one.amount for one in invoice.refunds.exclude(status=Refund.Status.FAILED))
-    return max(int(invoice.received) - given, 0)
+def units_left(invoice: Invoice) -> int:
+    """The same in smallest units."""
+    return max(int(invoice.received) - invoice.given_back(), 0)
 
 
 def _unanswered(invoice: Invoice) -> QuerySet[Refund]:

@@ -6,6 +6,8 @@ what it reads there, and can be repeated at will: what was settled once is not s
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 from django.core.exceptions import ImproperlyConfigured
@@ -59,7 +61,7 @@ def refresh(invoice: Invoice, source: str, *, timeouts: Timeouts = Timeouts()) -
         try:
             remote = client.invoice(invoice.remote_id, timeouts=timeouts)
         except NotFound:
-            _note_vanished(invoice, source)
+            _note_vanished(invoice)
             raise
         settled = settle(invoice, remote, source=source)
         invoice.refresh_from_db()
@@ -75,6 +77,7 @@ def settle(invoice: Invoice, remote: RemoteInvoice, *, source: str) -> bool:
     """
     with locked(invoice.order_number) as held:
         current = held.payment.invoices.get(pk=invoice.pk)
+        remote = _without_impossible_time(remote)
         if _is_older(remote, current):
             return True
         if current.version != invoice.version and not _is_newer(remote, current):
@@ -105,6 +108,14 @@ def disagreement(invoice: Invoice, remote: RemoteInvoice) -> str:
     return ""
 
 
+def _without_impossible_time(remote: RemoteInvoice) -> RemoteInvoice:
+    """A time of change far in the future would make all later news look old, for ever."""
+    latest = (timezone.now() + timedelta(days=1)).timestamp() * 1000
+    if remote.updated is not None and remote.updated > latest:
+        return replace(remote, updated=None)
+    return remote
+
+
 def _is_older(remote: RemoteInvoice, invoice: Invoice) -> bool:
     known = invoice.remote_updated
     return known is not None and remote.updated is not None and remote.updated < known
@@ -129,9 +140,13 @@ def _apply(held: Locked, invoice: Invoice, remote: RemoteInvoice, source: str) -
             subject=f"{invoice.attempt} {now}: {fault}",
             ways_out="Compare the invoice in Rehive's app with the order.",
         )
-        if remote.id == invoice.remote_id and status in CLOSED:
-            invoice.state, invoice.close_due = Invoice.State.CLOSED, False
-            finish_cancellation(held, source)
+        if remote.id == invoice.remote_id:
+            # Kept all the same: whether money is on its way shows here.
+            invoice.remote_status = now
+            if status in CLOSED:
+                invoice.state, invoice.close_due = Invoice.State.CLOSED, False
+                invoice.save()
+                finish_cancellation(held, source)
         return
     invoice.remote_status = now
     invoice.remote_updated = remote.updated or invoice.remote_updated
@@ -155,7 +170,7 @@ def _apply(held: Locked, invoice: Invoice, remote: RemoteInvoice, source: str) -
         return
     invoice.state = MEANINGS[status].attempt
     if invoice.state == Invoice.State.OPEN:
-        _forbid_second_open(payment, invoice)
+        _forbid_if_unwanted(held, invoice)
     else:
         invoice.close_due = False
     if status is Status.UNDERPAID and _within_tolerance(invoice):
@@ -196,6 +211,17 @@ def _record_money(held: Locked, invoice: Invoice, received: int) -> Decimal | No
     if held.order is None:
         return None
     shop = get_shop()
+    if from_units(received, invoice.divisibility) > shop.ledger_limit:
+        raise_attention(
+            held.payment,
+            Attention.Kind.MISMATCH,
+            f"Rehive says that {from_units(received, invoice.divisibility)} {invoice.currency} came"
+            f" through invoice {invoice}, more than the shop's ledger can hold.",
+            invoice=invoice,
+            subject=f"{invoice.attempt}: ledger",
+            ways_out="Look at the invoice in Rehive's app.",
+        )
+        invoice.received = received = min(received, invoice.amount)
     total = floor_to_places(from_units(received, invoice.divisibility), shop.ledger_places)
     gained = total - invoice.recorded
     if gained <= 0:
@@ -260,6 +286,9 @@ def _pay_order(held: Locked, invoice: Invoice, status: Status, source: str) -> N
     if obstacle is not None:
         kind, reason, ways_out = obstacle
         raise_attention(payment, kind, reason, invoice=invoice, ways_out=ways_out)
+        if kind is Attention.Kind.MOVED_ON:
+            # Staff have done the order's part by hand; the payment is complete, and so is the mail.
+            payment.paid_at = payment.mail_due_at = timezone.now()
         return
     mark_paid(held, invoice, source)
 
@@ -327,6 +356,14 @@ def _obstacle(
             f"{money} after it was due.",
             f"Accept it: change the order's status by hand. Or: {REFUND}",
         )
+    given_back = invoice.given_back()
+    if given_back:
+        amount = from_units(given_back, invoice.divisibility)
+        return (
+            Attention.Kind.MISMATCH,
+            f"{money}, but {amount} {invoice.currency} of it was given back.",
+            f"{DECIDE_BY_HAND} Or: {REFUND}",
+        )
     if (order.total, order.currency) != (invoice.total, invoice.currency):
         return (
             Attention.Kind.MISMATCH,
@@ -352,6 +389,7 @@ def _note_excess(payment: OrderPayment, invoice: Invoice) -> None:
             if excess > 0
             else f"Rehive says that invoice {invoice} was overpaid, but not by how much.",
             invoice=invoice,
+            subject=f"{invoice.attempt}: {invoice.received}",
             ways_out="Refund the excess to the payer.",
         )
 
@@ -364,26 +402,36 @@ def _note_money_of_closed(payment: OrderPayment, invoice: Invoice) -> None:
             f"Invoice {invoice} ended as {invoice.remote_status}, but {invoice.recorded} of"
             f" {invoice.total} {invoice.currency} had been paid.",
             invoice=invoice,
+            subject=f"{invoice.attempt}: {invoice.received} ended",
             ways_out=f"{DECIDE_BY_HAND} Or: {REFUND}",
         )
 
 
-def _forbid_second_open(payment: OrderPayment, invoice: Invoice) -> None:
-    """An attempt that Rehive opens anew, or that belongs to an order that is done, must close."""
+def _forbid_if_unwanted(held: Locked, invoice: Invoice) -> None:
+    """An attempt must close that Rehive opens anew beside another, or that nobody should pay any
+    more: its order is gone, cancelled, paid, paid another way, or about to be cancelled (P5)."""
+    payment, order = held.payment, held.order
     others = payment.invoices.exclude(pk=invoice.pk).filter(
         state__in=[Invoice.State.OPENING, Invoice.State.OPEN], close_due=False
     )
-    if payment.is_settled or others.exists():
+    if (
+        payment.is_settled
+        or payment.cancel_reason
+        or order is None
+        or order.standing is Standing.CANCELLED
+        or order.paid_elsewhere
+        or others.exists()
+    ):
         invoice.close_due = True
 
 
-def _note_vanished(invoice: Invoice, source: str) -> None:
+def _note_vanished(invoice: Invoice) -> None:
     with locked(invoice.order_number) as held:
         raise_attention(
             held.payment,
-            Attention.Kind.MISMATCH,
+            Attention.Kind.VANISHED,
             f"Rehive no longer knows invoice {invoice} ({invoice.remote_id}).",
             invoice=invoice,
-            subject=f"{invoice.attempt}: vanished",
-            ways_out="Check BUSINESS_ID and the token's business, then look in Rehive's app.",
+            ways_out="Check BUSINESS_ID and the token's business. If it was deleted at Rehive, take"
+            " it for gone: then nothing waits for it any more.",
         )

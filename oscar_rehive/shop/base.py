@@ -44,6 +44,9 @@ class Shop(Protocol):
     ledger_places: int
     """How many decimals the shop's ledger keeps."""
 
+    ledger_limit: Decimal
+    """The largest amount that the ledger can hold."""
+
     def find(self, number: str) -> Order | None:
         """The order as it is now, or None."""
 

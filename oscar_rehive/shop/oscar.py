@@ -12,7 +12,7 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sites.models import Site
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F, Sum
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
@@ -42,7 +42,9 @@ ConditionalOffer = get_model("offer", "ConditionalOffer")
 class OscarShop:
     """See ``oscar_rehive.shop.base.Shop``."""
 
-    ledger_places = 2  # oscar.apps.payment.abstract_models: decimal_places=2
+    # oscar.apps.payment.abstract_models: max_digits=12, decimal_places=2
+    ledger_places = 2
+    ledger_limit = Decimal("9999999999.99")
 
     def find(self, number: str) -> Order | None:
         order = OscarOrder._default_manager.filter(number=number).first()
@@ -151,6 +153,8 @@ def _change_status(order: Any, status: str, *, note: str | None = None) -> None:
         # A savepoint, because a receiver that raises would leave the new status without history.
         with transaction.atomic():
             _event_handler().handle_order_status_change(order, status, note_msg=note)
+    except DatabaseError:
+        raise  # a deadlock, say, is no refusal: the whole transaction is to be done again
     except Exception as error:
         # Not only InvalidOrderStatus: a shop's handlers raise what they like, and none of that may
         # undo the record of money that this transaction also carries.
@@ -159,7 +163,8 @@ def _change_status(order: Any, status: str, *, note: str | None = None) -> None:
 
 
 def _release_stock(order: Any) -> None:
-    for line in order.lines.select_related("stockrecord", "product"):
+    # In the order in which Oscar allocates: two cancellations must not wait for each other's rows.
+    for line in order.lines.select_related("stockrecord", "product").order_by("stockrecord_id"):
         # Asking for the line's own remaining allocation also covers partly shipped lines, for which
         # cancel_stock_allocations() silently does nothing; a deleted stock record has nothing to give.
         if line.stockrecord and line.num_allocated and not line.allocation_cancelled:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -88,6 +89,8 @@ def refill_basket(number: str, basket: Any) -> None:
                 for attribute in line.attributes.select_related("option")
                 if attribute.option is not None
             ]
-            basket.add_product(line.product, line.quantity, options)
+            # A basket that has another currency already takes no such line.
+            with suppress(ValueError):
+                basket.add_product(line.product, line.quantity, options)
     if basket.pk and order.basket is not None:
         basket.vouchers.add(*order.basket.vouchers.all())
