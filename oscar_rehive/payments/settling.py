@@ -409,7 +409,7 @@ def _note_money_of_closed(payment: OrderPayment, invoice: Invoice) -> None:
 
 def _forbid_if_unwanted(held: Locked, invoice: Invoice) -> None:
     """An attempt must close that Rehive opens anew beside another, or that nobody should pay any
-    more: its order is gone, cancelled, paid, paid another way, or about to be cancelled (P5)."""
+    more: its order is gone, no longer pending, paid another way, or about to be cancelled (P5)."""
     payment, order = held.payment, held.order
     others = payment.invoices.exclude(pk=invoice.pk).filter(
         state__in=[Invoice.State.OPENING, Invoice.State.OPEN], close_due=False
@@ -418,7 +418,7 @@ def _forbid_if_unwanted(held: Locked, invoice: Invoice) -> None:
         payment.is_settled
         or payment.cancel_reason
         or order is None
-        or order.standing is Standing.CANCELLED
+        or order.standing is not Standing.PENDING
         or order.paid_elsewhere
         or others.exists()
     ):

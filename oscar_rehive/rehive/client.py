@@ -118,8 +118,12 @@ class Client:
         return self._one("GET", self._invoice_url(invoice_id), wire.read_invoice, timeouts=timeouts)
 
     def invoices(self) -> Iterator[wire.RemoteInvoice]:
-        """All invoices of the business, page by page. Their order is not documented."""
-        return self._all(f"{self._business_url}invoices/", wire.read_invoice)
+        """All invoices of the business that can be read, page by page, in no documented order.
+
+        One that cannot be read is left out: it must not hide all the others, for ever.
+        """
+        found = self._all(f"{self._business_url}invoices/", _invoice_or_none)
+        return (invoice for invoice in found if invoice is not None)
 
     def update_invoice(
         self, invoice_id: str, changes: Mapping[str, Any], *, idempotency_key: str
@@ -239,6 +243,13 @@ class Client:
             ) from None
         # An answer may quote what was sent, and errors end up in logs and in the database.
         return _interpret(response, content, [self._token, str((body or {}).get("secret", ""))])
+
+
+def _invoice_or_none(payload: Any) -> wire.RemoteInvoice | None:
+    try:
+        return wire.read_invoice(payload)
+    except Unintelligible:
+        return None
 
 
 def _was_never_sent(error: Exception) -> bool:

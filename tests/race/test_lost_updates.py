@@ -1,0 +1,133 @@
+"""Two transactions at the same rows, held at the one moment at which they hurt each other."""
+
+from __future__ import annotations
+
+import threading
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from oscar.core.loading import get_class, get_model
+
+from oscar_rehive.models import Invoice
+from oscar_rehive.payments import cancelling, settling
+from oscar_rehive.payments.cancelling import cancel_order
+from oscar_rehive.payments.placing import expect_payment
+from tests.steps import opened, payable_at, told
+
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
+
+SECONDS = 5
+StockRecord = get_model("partner", "StockRecord")
+
+
+class InAThread(threading.Thread):
+    """Runs ``work`` on a connection of its own; ``join`` raises what it raised."""
+
+    def __init__(self, work: Any) -> None:
+        super().__init__()
+        self.work, self.error = work, None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.work()
+        except Exception as error:
+            self.error = error
+        finally:
+            connection.close()
+
+    def join(self, timeout: float | None = SECONDS) -> None:
+        super().join(timeout)
+        assert not self.is_alive(), "still waiting: a deadlock"
+        if self.error is not None:
+            raise self.error
+
+
+def test_a_settling_under_way_does_not_forget_that_staff_cancelled(
+    rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = place_order()
+    invoice = opened(order)
+    order.refresh_from_db()
+    answer = told(invoice)
+    has_read, may_write = threading.Event(), threading.Event()
+    real = settling._apply
+
+    def slowly(*args: Any) -> None:
+        has_read.set()
+        may_write.wait(SECONDS)
+        real(*args)
+
+    monkeypatch.setattr(settling, "_apply", slowly)
+    settle = InAThread(lambda: settling.settle(invoice, answer, source="webhook"))
+    assert has_read.wait(SECONDS)
+    staff = InAThread(lambda: cancelling.note_cancelled_by_staff(order.number))
+    may_write.set()
+    settle.join()
+    staff.join()
+
+    assert Invoice.objects.get().close_due
+
+
+def test_two_cancellations_of_the_same_products_in_another_order(
+    rehive: Any, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from oscar.test.factories import create_basket, create_order, create_product
+
+    products = [create_product(price=Decimal(1), num_in_stock=9) for _ in range(2)]
+    numbers = []
+    for chosen in (products, products[::-1]):
+        basket = create_basket(empty=True)
+        for product in chosen:
+            basket.add_product(product)
+        order = create_order(basket=basket, status="Pending", guest_email="g@example.com")
+        expect_payment(str(order.number), language="en")
+        numbers.append(str(order.number))
+    both = threading.Barrier(2, timeout=1)
+    real = StockRecord.cancel_allocation
+
+    def together(self: Any, quantity: int) -> None:
+        real(self, quantity)
+        try:
+            both.wait()
+        except threading.BrokenBarrierError:
+            pass  # one waits for the other's lock, as it should
+
+    monkeypatch.setattr(StockRecord, "cancel_allocation", together)
+    at_once = [
+        InAThread(lambda number=number: cancel_order(number, reason="why", source="checkout"))
+        for number in numbers
+    ]
+    for cancellation in at_once:
+        cancellation.join()
+
+    assert {record.num_allocated for record in StockRecord.objects.all()} == {0}
+
+
+def test_staff_who_cancel_in_a_transaction_and_a_webhook_at_once(
+    rehive: Any, place_order: Any
+) -> None:
+    order = place_order()
+    invoice = opened(order)
+    rehive.outcome(invoice.remote_id, "pay")
+    order.refresh_from_db()
+    handler = get_class("order.processing", "EventHandler")()
+    settle: list[InAThread] = []
+    with transaction.atomic():
+        handler.handle_order_status_change(order, "Cancelled")
+        answer = _told_outside(invoice)
+        settle.append(InAThread(lambda: settling.settle(invoice, answer, source="webhook")))
+    settle[0].join()
+
+    order.refresh_from_db()
+    assert order.status == "Cancelled"
+    assert order.sources.get().amount_debited == order.total_incl_tax
+    assert payable_at(rehive, order) == []
+
+
+def _told_outside(invoice: Invoice) -> Any:
+    told_there: list[Any] = []
+    InAThread(lambda: told_there.append(told(invoice))).join()
+    return told_there[0]
