@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from decimal import Decimal
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import transaction
@@ -11,6 +14,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from oscar_rehive.models import (
@@ -22,10 +26,11 @@ from oscar_rehive.models import (
     Refund,
     RefusedDeliveries,
 )
-from oscar_rehive.payments import deciding
+from oscar_rehive.payments import deciding, refunding
 from oscar_rehive.payments.mails import send_confirmation_if_due
 from oscar_rehive.payments.refunding import NotRefundable
 from oscar_rehive.rehive.exceptions import RehiveError
+from oscar_rehive.rehive.money import InexactAmount, from_units
 
 
 class ReadOnly:
@@ -76,14 +81,32 @@ class AttentionInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg] 
 
 @admin.register(OrderPayment)
 class OrderPaymentAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # as above
-    list_display = ("order_number", "created_at", "window_ends_at", "paid_at", "closed_at")
+    list_display = ("order_number", "standing", "created_at", "window_ends_at", "paid_at")
     list_filter = ("paid_at", "closed_at", "status_due")
     search_fields = ("order_number", "invoices__remote_id")
     inlines = (AttentionInline, InvoiceInline, EntryInline)
 
+    @admin.display(description=_("standing"))
+    def standing(self, payment: OrderPayment) -> str:
+        """In one word what the dates say."""
+        if payment.paid_at:
+            return str(_("paid, then cancelled") if payment.released_at else _("paid"))
+        if payment.closed_at:
+            return str(_("cancelled") if payment.released_at else _("ended"))
+        return str(_("being cancelled") if payment.cancel_reason else _("waiting"))
+
+
+class RefundForm(forms.Form):
+    """How much to give back, in the invoice's currency, and why."""
+
+    amount = forms.DecimalField(min_value=Decimal("0.01"), max_digits=30, decimal_places=18)
+    reason = forms.CharField(max_length=200, required=False)
+
 
 @admin.register(Invoice)
 class InvoiceAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # as above
+    """An attempt, with the form to refund what came through it."""
+
     list_display = (
         "__str__",
         "state",
@@ -91,11 +114,65 @@ class InvoiceAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # as 
         "total",
         "currency",
         "recorded",
+        "refund_recorded",
         "asked_at",
     )
     list_filter = ("state", "remote_status", "close_due", "currency")
     search_fields = ("payment__order_number", "remote_id")
     list_select_related = ("payment",)
+
+    def has_refund_permission(self, request: HttpRequest) -> bool:
+        """Whether the visitor may give money back."""
+        return request.user.has_perm("oscar_rehive.add_refund")
+
+    def get_urls(self) -> list[Any]:
+        # A refund asks Rehive, which must not happen inside ATOMIC_REQUESTS (P8).
+        give = transaction.non_atomic_requests(self.admin_site.admin_view(self.refund_view))
+        return [
+            path("<int:pk>/refund/", give, name="oscar_rehive_invoice_refund"),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        invoice = self.get_object(request, object_id)
+        context = dict(extra_context or {})
+        if invoice is not None and self.has_refund_permission(request):
+            left = refunding.refundable(invoice)
+            if left > 0 and invoice.remote_id:
+                context |= {
+                    "refund_url": reverse("admin:oscar_rehive_invoice_refund", args=[invoice.pk]),
+                    "refund_form": RefundForm(initial={"amount": left}),
+                    "refundable": left,
+                }
+        return super().change_view(request, object_id, form_url, context)
+
+    def refund_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask Rehive for the refund that the form describes."""
+        if request.method != "POST" or not self.has_refund_permission(request):
+            raise PermissionDenied
+        invoice = get_object_or_404(Invoice, pk=pk)
+        form = RefundForm(request.POST)
+        if not form.is_valid():
+            self.message_user(request, _("Enter an amount above zero."), messages.ERROR)
+            return redirect("admin:oscar_rehive_invoice_change", pk)
+        amount, reason = form.cleaned_data["amount"], form.cleaned_data["reason"]
+        try:
+            refunding.refund(invoice, amount, reason=reason, by=request.user.get_username())
+        except (NotRefundable, InexactAmount, RehiveError, ImproperlyConfigured) as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self.message_user(
+                request,
+                _("A refund of %(amount)s %(currency)s was asked for; it is pending at Rehive.")
+                % {"amount": amount, "currency": invoice.currency},
+            )
+        return redirect("admin:oscar_rehive_invoice_change", pk)
 
 
 @admin.register(Attention)
@@ -115,10 +192,10 @@ class AttentionAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # a
     @admin.action(description=_("Mark as resolved"), permissions=["resolve"])
     def resolve(self, request: HttpRequest, queryset: QuerySet[Attention]) -> None:
         """Note that somebody has looked at the chosen facts."""
-        chosen = queryset.filter(resolved_at=None)
+        chosen = list(queryset.filter(resolved_at=None))
         for attention in chosen:
             deciding.resolve(attention, by=request.user.get_username())
-        self.message_user(request, _("Resolved."))
+        self.message_user(request, _("Resolved: %d") % len(chosen))
 
     def get_urls(self) -> list[Any]:
         # A refund asks Rehive, which must not happen inside ATOMIC_REQUESTS (P8).
@@ -158,12 +235,17 @@ class AttentionAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # a
         except (deciding.NotAcceptable, NotRefundable, RehiveError, ImproperlyConfigured) as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
-            if attention.payment.mail_due_at:
-                send_confirmation_if_due(attention.payment.order_number)
-            self.message_user(request, _("Done."))
+            send_confirmation_if_due(attention.payment.order_number)
+            self.message_user(request, _DONE[request.POST["decision"]])
         return redirect("admin:oscar_rehive_attention_change", attention.pk)
 
 
+_DONE = {
+    "refund": _("The refund was asked for; it is pending at Rehive."),
+    "accept": _("The payment pays the order now."),
+    "gone": _("The invoice is taken for gone."),
+    "resolve": _("Resolved."),
+}
 _DECISIONS = {
     "refund": deciding.give_back,
     "accept": deciding.accept,
@@ -174,10 +256,16 @@ _DECISIONS = {
 
 @admin.register(Refund)
 class RefundAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # as above
-    list_display = ("invoice", "status", "amount", "reason", "requested_by", "created_at")
+    list_display = ("invoice", "status", "money", "reason", "requested_by", "created_at")
     list_filter = ("status",)
     search_fields = ("invoice__payment__order_number", "remote_id")
     list_select_related = ("invoice__payment",)
+
+    @admin.display(description=_("amount"))
+    def money(self, refund: Refund) -> str:
+        """The amount in the invoice's currency."""
+        invoice = refund.invoice
+        return f"{from_units(refund.amount, invoice.divisibility)} {invoice.currency}"
 
 
 @admin.register(Delivery)
@@ -185,6 +273,16 @@ class DeliveryAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # as
     list_display = ("received_at", "state", "remote_id", "reference", "tries", "reason")
     list_filter = ("state",)
     search_fields = ("remote_id", "reference", "event_id")
+    fields = ("received_at", "state", "reason", "tries", "done_at", "remote_id", "readable_body")
+
+    @admin.display(description=_("body"))
+    def readable_body(self, delivery: Delivery) -> str:
+        """The JSON as people read it; what is none, as it came."""
+        try:
+            text = json.dumps(json.loads(delivery.body), indent=2, ensure_ascii=False)
+        except ValueError:
+            text = delivery.body
+        return format_html('<pre style="white-space: pre-wrap">{}</pre>', text)
 
 
 @admin.register(RefusedDeliveries)

@@ -96,6 +96,21 @@ def check_urls(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register(Tags.compatibility)
+def check_order_of_apps(**kwargs: Any) -> list[CheckMessage]:
+    """oscar_rehive.W004: Oscar's templates found before ours."""
+    names = [config.name for config in apps.get_app_configs()]
+    if "oscar" not in names or names.index("oscar_rehive") < names.index("oscar"):
+        return []
+    return [
+        Warning(
+            "oscar_rehive stands behind Oscar in INSTALLED_APPS: the order pages show no button to pay.",
+            hint='Put "oscar_rehive" before "oscar.config.Shop".',
+            id="oscar_rehive.W004",
+        )
+    ]
+
+
+@register(Tags.compatibility)
 def check_checkout(**kwargs: Any) -> list[CheckMessage]:
     """oscar_rehive.W003: a checkout that does not know of Rehive."""
     return list(_checkout_without_rehive())

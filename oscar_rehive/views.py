@@ -23,7 +23,12 @@ from django.views.generic import View
 from oscar_rehive.answering import after_sending
 from oscar_rehive.compat import login_not_required
 from oscar_rehive.models import Entry, Invoice
-from oscar_rehive.payments.cancelling import NotCancellable, cancel_order, claim_basket
+from oscar_rehive.payments.cancelling import (
+    NotCancellable,
+    cancel_order,
+    claim_basket,
+    finish,
+)
 from oscar_rehive.payments.gateway import BusinessNotUsable
 from oscar_rehive.payments.mails import send_confirmation_if_due
 from oscar_rehive.payments.opening import Busy, NotOpened, NotPayable, open_invoice
@@ -75,11 +80,15 @@ class PaymentPage(View):
 
     def ask_rehive(self) -> bool:
         """Settle what Rehive says now; False when it could not be asked."""
-        invoice = self.progress().invoice
+        progress = self.progress()
+        invoice = progress.invoice
         if invoice is None or invoice.remote_id is None or invoice.state == Invoice.State.PAID:
             return True
         try:
-            refresh(invoice, Entry.Source.RETURN)
+            if progress.stage is Stage.ENDING:
+                finish(self.number, Entry.Source.RETURN)
+            else:
+                refresh(invoice, Entry.Source.RETURN)
         except (RehiveError, ImproperlyConfigured, OperationalError) as error:
             logger.warning("Order #%s: %s", self.number, error)
             return False
@@ -103,6 +112,9 @@ class PaymentPage(View):
             "cancel_url": reverse("oscar_rehive:cancel", args=[self.token]),
             "order_url": order_path(self.number, request.user.pk),
             "refresh_seconds": 5,
+            "basket_waits": progress.stage is Stage.CANCELLED
+            and progress.payment.released_at is not None
+            and not progress.payment.basket_given_back,
         }
         return render(request, "oscar_rehive/return.html", context, status=status)
 
@@ -156,9 +168,13 @@ class ReturnView(PaymentPage):
     def get(self, request: HttpRequest) -> HttpResponseBase:
         trouble = ""
         if not self.ask_rehive():
-            trouble = _(
-                "We could not ask Rehive about your payment yet. You need not do anything: we keep"
-                " asking, and send you a mail once it is confirmed."
+            trouble = (
+                _("We could not reach Rehive yet; the cancellation is finished as soon as we can.")
+                if self.progress().stage is Stage.ENDING
+                else _(
+                    "We could not ask Rehive about your payment yet. You need not do anything: if you"
+                    " have paid, we keep asking, and send you a mail once it is confirmed."
+                )
             )
         return self.and_mail(self.show(request, trouble=trouble))
 
@@ -194,11 +210,12 @@ class CancelView(PaymentPage):
                 self.number, reason="The shopper cancelled it.", source=Entry.Source.CHECKOUT
             )
         except NotCancellable:
-            if self.progress().stage is not Stage.CANCELLED:
-                messages.warning(
-                    request,
-                    _("This order cannot be cancelled: a payment has arrived or is on its way."),
-                )
+            if self.progress().stage is Stage.CANCELLED:
+                return self._give_basket_back(request)
+            messages.warning(
+                request,
+                _("This order cannot be cancelled: a payment has arrived or is on its way."),
+            )
             return redirect("oscar_rehive:return", token=self.token)
         except (RehiveError, ImproperlyConfigured) as error:
             logger.warning("Order #%s: not cancelled yet: %s", self.number, error)

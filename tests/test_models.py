@@ -167,7 +167,7 @@ class TestAdmin:
         answer = admin_client.post(address(Attention, "changelist"), chosen, follow=True)
 
         attention.refresh_from_db()
-        assert "Resolved." in answer.content.decode()
+        assert "Resolved: 1" in answer.content.decode()
         assert (attention.resolved_by, bool(attention.resolved_at)) == ("admin", True)
 
     def test_a_second_resolving_keeps_who_was_first(

@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction
 from oscar.core.loading import get_class, get_model
 
-from oscar_rehive.models import Entry, OrderPayment
+from oscar_rehive.models import Attention, Entry, OrderPayment
 from oscar_rehive.payments.reconciling import reconcile
 from tests.steps import opened, payable_at, settled
 
@@ -91,3 +91,4 @@ def test_a_paid_order_that_staff_cancel_gives_its_stock_back_and_keeps_its_money
     assert (order.status, StockRecord.objects.get().num_allocated) == ("Cancelled", 1)
     assert order.sources.get().amount_debited == order.total_incl_tax
     assert OrderPayment.objects.get().paid_at is not None
+    assert Attention.objects.get().kind == Attention.Kind.AFTER_CANCEL

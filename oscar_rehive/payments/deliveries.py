@@ -73,8 +73,11 @@ def work_on(delivery: Delivery) -> None:
     reason, and reconcile tries it again. Raises ``Throttled`` only."""
     try:
         number = _settle_hint(delivery)
-    except Throttled:
-        raise  # nothing was tried
+    except Throttled as error:
+        # Not counted: nothing was tried, and it is the same for every delivery that waits.
+        delivery.reason = str(error)
+        delivery.save(update_fields=["reason"])
+        raise
     except Exception as error:
         if not isinstance(error, (RehiveError, ImproperlyConfigured)):
             # Nobody knows what a shop's own code raises; counted as a try, so that it is no crash

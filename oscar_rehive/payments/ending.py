@@ -30,7 +30,9 @@ def finish_cancellation(held: Locked, source: str) -> None:
         payment.closed_at = timezone.now()
     elif order is not None and order.standing is Standing.CANCELLED:
         # Staff cancelled it: its stock is free at once, whatever its invoices still need.
-        _release_once(held)
+        released = _release_once(held)
+        if released and payment.paid_at is not None:
+            _note_paid_and_cancelled(held, source)
 
 
 def _cancel(held: Locked, source: str) -> bool:
@@ -61,7 +63,23 @@ def _cancel(held: Locked, source: str) -> bool:
     return True
 
 
-def _release_once(held: Locked) -> None:
-    if held.payment.released_at is None and held.order is not None:
-        get_shop().release(held.order.number)
-        held.payment.released_at = timezone.now()
+def _release_once(held: Locked) -> bool:
+    if held.payment.released_at is not None or held.order is None:
+        return False
+    get_shop().release(held.order.number)
+    held.payment.released_at = timezone.now()
+    return True
+
+
+def _note_paid_and_cancelled(held: Locked, source: str) -> None:
+    write_entry(held.payment, source, "Staff cancelled the order after it had been paid.")
+    for invoice in held.payment.invoices.filter(state=Invoice.State.PAID):
+        if invoice.received > invoice.given_back():
+            raise_attention(
+                held.payment,
+                Attention.Kind.AFTER_CANCEL,
+                f"Staff cancelled the order; {invoice.recorded} {invoice.currency} had been paid"
+                f" for it through invoice {invoice}.",
+                invoice=invoice,
+                ways_out="Refund the money to the payer, if it is not to be kept.",
+            )

@@ -58,18 +58,21 @@ SOURCE = Entry.Source.RECONCILE
 
 @dataclass
 class Summary:
-    """What a run did. ``failures`` are things that another run must do again, as texts."""
+    """What a run did. ``failures`` are things that another run must do again, as texts;
+    ``attention`` is how many facts wait for a person."""
 
     asked: int = 0
     paid: int = 0
     cancelled: int = 0
     mailed: int = 0
+    attention: int = 0
     failures: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         return (
             f"{self.asked} looked at, {self.paid} paid, {self.cancelled} cancelled,"
-            f" {self.mailed} mails sent, {len(self.failures)} failed"
+            f" {self.mailed} mails sent, {len(self.failures)} failed;"
+            f" {self.attention} need attention"
         )
 
 
@@ -95,6 +98,7 @@ def reconcile(watch: Callable[[list[Task]], Iterable[Task]] = iter) -> Summary:
         for task in watch(list(stage())):
             if not (task.business_id and task.business_id in throttled):
                 _run(task, summary, throttled)
+    summary.attention = Attention.objects.filter(resolved_at=None).count()
     return summary
 
 

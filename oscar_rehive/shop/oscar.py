@@ -70,8 +70,9 @@ class OscarShop:
             defaults={"currency": currency, "label": SOURCE_TYPE_NAME},
         )
         # Allocated and debited together, so that the source's balance says nothing is left to take.
-        source.allocate(amount, reference=reference, status="complete")
-        source.debit(amount, reference=reference, status="complete")
+        # Oscar's dashboard does not show a transaction's type; the status tells the two apart.
+        source.allocate(amount, reference=reference, status="authorised")
+        source.debit(amount, reference=reference, status="debited")
 
     def record_refund(
         self, number: str, *, amount: Decimal, invoice_id: str, reference: str
@@ -80,7 +81,7 @@ class OscarShop:
         source = Source.objects.get(
             order=order, source_type__code=SOURCE_TYPE_CODE, reference=invoice_id
         )
-        source.refund(amount, reference=reference, status="complete")
+        source.refund(amount, reference=reference, status="refunded")
         event_type, _ = PaymentEventType.objects.get_or_create(name=REFUNDED_EVENT)
         _event_handler().create_payment_event(order, event_type, amount, reference=reference)
 

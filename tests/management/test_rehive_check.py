@@ -107,7 +107,7 @@ def test_when_all_is_well_each_line_has_a_tick(shop: Any, check: Check) -> None:
     code, out = check()
 
     assert code == 0
-    assert [line[0] for line in out.splitlines()] == ["✓"] * 6
+    assert [line[0] for line in out.splitlines()] == ["✓"] * 7
     for word in ("sound", WEBHOOK, "verified and invoices in USD", "registered", "closed to"):
         assert word in out
     assert "0 accepted, 0 refused" in out
@@ -126,7 +126,7 @@ class TestBusiness:
         ("setting", "what", "mend"),
         [
             ({"TOKEN": "wrong"}, "cannot be read", "check TOKEN"),
-            ({"BUSINESS_ID": "unknown"}, "Business unknown cannot be read", "404"),
+            ({"BUSINESS_ID": "unknown"}, "Business unknown cannot be read", "Check BUSINESS_ID"),
             ({"API_URL": "http://127.0.0.1:9/"}, "cannot be read", "check API_URL"),
             (
                 {"BUSINESSES": {"EUR": {}}},

@@ -40,7 +40,7 @@ def summary(
 ) -> str:
     return (
         f"rehive_reconcile: {asked} looked at, {paid} paid, {cancelled} cancelled,"
-        f" {mails} mails sent, {failed} failed.\n"
+        f" {mails} mails sent, {failed} failed; 0 need attention.\n"
     )
 
 

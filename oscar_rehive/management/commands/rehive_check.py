@@ -18,10 +18,10 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from oscar_rehive import conf
-from oscar_rehive.models import Delivery, RefusedDeliveries
+from oscar_rehive.models import Attention, Delivery, RefusedDeliveries
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.rehive.client import INVOICE_CHANGED, Client
-from oscar_rehive.rehive.exceptions import RehiveError
+from oscar_rehive.rehive.exceptions import NotFound, RehiveError
 from oscar_rehive.tokens import PROBE_HEADER, probe_token
 
 PROBE_TIMEOUT = (2, 5)
@@ -96,6 +96,18 @@ def _findings(*, register: bool) -> Iterator[Finding]:
     if webhook_url:
         yield _reachable(webhook_url)
     yield _refused()
+    yield _attention()
+
+
+def _attention() -> Finding:
+    waiting = Attention.objects.filter(resolved_at=None).count()
+    if not waiting:
+        return Finding(True, "Nothing needs attention.")
+    return Finding(
+        False,
+        f"{waiting} facts need the attention of a person.",
+        "See the admin under Rehive payments, Attention: each has its ways out.",
+    )
 
 
 def _webhook_address() -> str:
@@ -123,7 +135,12 @@ def _business(client: Client, business: conf.BusinessConfig) -> Finding:
     try:
         remote = client.business()
     except RehiveError as error:
-        return Finding(False, f"Business {business.business_id} cannot be read.", str(error))
+        mend = (
+            "Check BUSINESS_ID, and that the token belongs to it."
+            if isinstance(error, NotFound)
+            else str(error)
+        )
+        return Finding(False, f"Business {business.business_id} cannot be read.", mend)
     if remote.currency.code != business.currency:
         return Finding(
             False,
