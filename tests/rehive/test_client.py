@@ -156,9 +156,16 @@ def test_a_list_is_read_no_further_than_it_is_looked_at(
     assert len(rehive_answers.calls) == 1
 
 
-@pytest.mark.parametrize(
-    "answer", [{}, {"results": None}, {"results": {}}, {"results": [None]}, [7], "no"], ids=str
-)
+def test_one_invoice_that_cannot_be_read_does_not_hide_the_others(
+    client: Client, rehive_answers: Answers
+) -> None:
+    """A single poor row kept every lost invoice from ever being found."""
+    rehive_answers.get(INVOICES_URL, json=page([{}, None, 7, INVOICE, {"id": "x"}]))
+
+    assert [invoice.id for invoice in client.invoices()] == [INVOICE["id"]]
+
+
+@pytest.mark.parametrize("answer", [{}, {"results": None}, {"results": {}}, "no"], ids=str)
 @every_read
 def test_peer_bug_19_a_list_of_another_shape_is_unintelligible(
     client: Client, rehive_answers: Answers, call: Call, answer: Any
