@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from oscar_rehive.models import Attention, Entry, Invoice, Refund
 from oscar_rehive.payments.deliveries import store, work_on
@@ -124,3 +126,35 @@ def test_a_refund_that_never_reached_rehive_is_told_and_can_be_made_again(
 
     assert Refund.objects.get().status == Refund.Status.FAILED
     assert refundable(paid_invoice()) == Decimal("10.00")
+
+
+class TestInTheAdmin:
+    """Staff give back any part of what came through an invoice, from its page."""
+
+    def address(self, name: str) -> str:
+        return reverse(f"admin:oscar_rehive_invoice_{name}", args=[paid_invoice().pk])
+
+    def test_a_part_is_asked_for(self, order: Any, admin_client: Client) -> None:
+        page = admin_client.get(self.address("change")).content.decode()
+        assert "Refund, up to 10.00 USD" in page
+
+        answer = admin_client.post(
+            self.address("refund"), {"amount": "2.50", "reason": "scratched"}, follow=True
+        )
+
+        assert "A refund of 2.50 USD was asked for" in answer.content.decode()
+        made = Refund.objects.get()
+        assert (made.amount, made.reason, made.requested_by) == (250, "scratched", "admin")
+
+    @pytest.mark.parametrize("amount", ["", "0", "-1", "10.01", "0.001", "ten"])
+    def test_an_impossible_amount_is_refused_with_its_reason(
+        self, order: Any, admin_client: Client, amount: str
+    ) -> None:
+        answer = admin_client.post(self.address("refund"), {"amount": amount}, follow=True)
+
+        assert "errorlist" in answer.content.decode() or 'class="error"' in answer.content.decode()
+        assert not Refund.objects.exists()
+
+    def test_not_without_the_permission(self, order: Any, client: Client) -> None:
+        client.post(self.address("refund"), {"amount": "1.00"})
+        assert not Refund.objects.exists()

@@ -374,3 +374,21 @@ def test_the_basket_is_given_back_once(rehive: Any, place_order: Any) -> None:
     cancel_order(order.number, reason="because", source=Entry.Source.CHECKOUT)
 
     assert [claim_basket(order.number) for _ in range(3)] == [True, False, False]
+
+
+def test_a_basket_whose_order_could_only_be_cancelled_later_is_still_given_back(
+    rehive: Any, place_order: Any, client: Browser
+) -> None:
+    order = place_order(in_stock=5)
+    opened(order)
+    rehive.faults(error_status=503)
+    assert "being cancelled" in client.post(page("cancel", order), follow=True).content.decode()
+    rehive.clear_faults()
+    waiting = client.get(page("return", order)).content.decode()
+    assert "Put the items back into my basket" in waiting
+
+    basket = client.post(page("cancel", order), {"then": "basket"}, follow=True).context["basket"]
+
+    assert [line.quantity for line in basket.all_lines()] == [1]
+    again = client.get(page("return", order)).content.decode()
+    assert "Put the items back" not in again
