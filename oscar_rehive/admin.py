@@ -46,6 +46,25 @@ class ReadOnly:
         return False
 
 
+class ShowsMore(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+    """A page with forms of its own above what it shows."""
+
+    def more_context(self, request: HttpRequest, found: Any) -> dict[str, Any]:
+        """What the page's template needs besides; ``found`` is what the page is about."""
+        raise NotImplementedError
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        found = self.get_object(request, object_id)
+        more = self.more_context(request, found) if found is not None else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **more})
+
+
 class InvoiceInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # generic for mypy only
     model = Invoice
     fields = (
@@ -104,7 +123,7 @@ class RefundForm(forms.Form):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # as above
+class InvoiceAdmin(ShowsMore):
     """An attempt, with the form to refund what came through it."""
 
     list_display = (
@@ -133,24 +152,15 @@ class InvoiceAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # as 
             *super().get_urls(),
         ]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        invoice = self.get_object(request, object_id)
-        context = dict(extra_context or {})
-        if invoice is not None and self.has_refund_permission(request):
-            left = refunding.refundable(invoice)
-            if left > 0 and invoice.remote_id:
-                context |= {
-                    "refund_url": reverse("admin:oscar_rehive_invoice_refund", args=[invoice.pk]),
-                    "refund_form": RefundForm(initial={"amount": left}),
-                    "refundable": left,
-                }
-        return super().change_view(request, object_id, form_url, context)
+    def more_context(self, request: HttpRequest, found: Any) -> dict[str, Any]:
+        left = refunding.refundable(found)
+        if left <= 0 or not found.remote_id or not self.has_refund_permission(request):
+            return {}
+        return {
+            "refund_url": reverse("admin:oscar_rehive_invoice_refund", args=[found.pk]),
+            "refund_form": RefundForm(initial={"amount": left}),
+            "refundable": left,
+        }
 
     def refund_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask Rehive for the refund that the form describes."""
@@ -176,7 +186,7 @@ class InvoiceAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # as 
 
 
 @admin.register(Attention)
-class AttentionAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # as above
+class AttentionAdmin(ShowsMore):
     """What waits for a person, each with its ways out as buttons on its page."""
 
     list_display = ("payment", "kind", "reason", "ways_out", "raised_at", "resolved_at")
@@ -205,22 +215,14 @@ class AttentionAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # a
             *super().get_urls(),
         ]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        attention = self.get_object(request, object_id)
-        context = dict(extra_context or {})
-        if attention is not None and self.has_resolve_permission(request):
-            context |= {
-                "decide_url": reverse("admin:oscar_rehive_attention_decide", args=[attention.pk]),
-                "refund_offered": deciding.refund_offered(attention),
-                "can_accept": deciding.can_accept(attention),
-            }
-        return super().change_view(request, object_id, form_url, context)
+    def more_context(self, request: HttpRequest, found: Any) -> dict[str, Any]:
+        if not self.has_resolve_permission(request):
+            return {}
+        return {
+            "decide_url": reverse("admin:oscar_rehive_attention_decide", args=[found.pk]),
+            "refund_offered": deciding.refund_offered(found),
+            "can_accept": deciding.can_accept(found),
+        }
 
     def decide_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Do what one of the buttons says."""

@@ -88,7 +88,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the check of the order's total",
-        "oscar_rehive/payments/settling.py",
+        "oscar_rehive/payments/obstacles.py",
         "if (order.total, order.currency) != (invoice.total, invoice.currency):",
         "if False:",
     ),
@@ -118,13 +118,13 @@ MUTATIONS = (
     ),
     Mutation(
         "paid once",
-        "oscar_rehive/payments/settling.py",
+        "oscar_rehive/payments/obstacles.py",
         "if payment.paid_at is not None or order.paid_elsewhere:",
         "if False:",
     ),
     Mutation(
         "paid after cancel",
-        "oscar_rehive/payments/settling.py",
+        "oscar_rehive/payments/obstacles.py",
         "if order.standing is Standing.CANCELLED or (payment.closed_at and not order.paid_elsewhere):",
         "if False:",
     ),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from django.urls import reverse
 from django.utils import timezone
+from oscar.core.loading import get_model
 
 from oscar_rehive import conf
 from oscar_rehive.models import Entry, Invoice, OrderPayment
@@ -13,6 +15,7 @@ from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.opening import open_invoice
 from oscar_rehive.payments.settling import business_of, refresh
 from oscar_rehive.rehive.wire import RemoteInvoice
+from oscar_rehive.tokens import payment_token
 
 RETURN_URL = "https://shop.example.com/rehive/return/token/"
 
@@ -59,3 +62,22 @@ def payable_at(rehive: Any, order: Any) -> list[str]:
         for invoice in rehive.invoices()
         if invoice["request_reference"] == order.number and invoice["status"] in open_words
     ]
+
+
+def paid_by_cash(order: Any) -> None:
+    """The order is paid, and not through Rehive."""
+    SourceType = get_model("payment", "SourceType")
+    Source = get_model("payment", "Source")
+    cash, _ = SourceType.objects.get_or_create(code="cash", defaults={"name": "Cash"})
+    Source.objects.create(
+        order=order,
+        source_type=cash,
+        currency="USD",
+        amount_allocated=order.total_incl_tax,
+        amount_debited=order.total_incl_tax,
+    )
+
+
+def payment_page(name: str, order: Any) -> str:
+    """The address of the shopper's page ``name`` for the order."""
+    return reverse(f"oscar_rehive:{name}", args=[payment_token(order.number)])

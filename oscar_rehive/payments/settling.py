@@ -21,6 +21,7 @@ from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.history import raise_attention, write_entry
 from oscar_rehive.payments.locking import Locked, locked
 from oscar_rehive.payments.meanings import MEANINGS, received_units
+from oscar_rehive.payments.obstacles import note_excess, note_money_of_closed, obstacle
 from oscar_rehive.rehive.client import Timeouts
 from oscar_rehive.rehive.exceptions import NotFound
 from oscar_rehive.rehive.money import floor_to_places, from_units
@@ -29,9 +30,6 @@ from oscar_rehive.rehive.wire import RemoteInvoice
 from oscar_rehive.shop import Standing, StatusRefused, get_shop
 
 _ROUNDS = 3
-
-REFUND = "Refund the money to the payer."
-DECIDE_BY_HAND = "Decide what the order is worth to you and change its status by hand."
 
 
 def business_of(invoice: Invoice) -> conf.BusinessConfig:
@@ -180,7 +178,7 @@ def _apply(held: Locked, invoice: Invoice, remote: RemoteInvoice, source: str) -
     if invoice.state == Invoice.State.PAID:
         _pay_order(held, invoice, status, source)
     elif invoice.state == Invoice.State.CLOSED:
-        _note_money_of_closed(payment, invoice)
+        note_money_of_closed(payment, invoice)
         finish_cancellation(held, source)
 
 
@@ -276,15 +274,15 @@ def _stay_paid(held: Locked, invoice: Invoice, status: Status) -> None:
         )
     else:
         invoice.close_due = False
-        _note_excess(held.payment, invoice)
+        note_excess(held.payment, invoice)
 
 
 def _pay_order(held: Locked, invoice: Invoice, status: Status, source: str) -> None:
     payment = held.payment
-    obstacle = _obstacle(held, invoice, status)
-    _note_excess(payment, invoice)
-    if obstacle is not None:
-        kind, reason, ways_out = obstacle
+    reason_against = obstacle(held, invoice, status)
+    note_excess(payment, invoice)
+    if reason_against is not None:
+        kind, reason, ways_out = reason_against
         raise_attention(payment, kind, reason, invoice=invoice, ways_out=ways_out)
         if kind is Attention.Kind.MOVED_ON:
             # Staff have done the order's part by hand; the payment is complete, and so is the mail.
@@ -331,80 +329,6 @@ def set_paid_status(held: Locked, invoice: Invoice, source: str) -> None:
         return
     payment.status_due = False
     write_entry(payment, source, "The order is paid.", invoice=invoice)
-
-
-def _obstacle(
-    held: Locked, invoice: Invoice, status: Status
-) -> tuple[Attention.Kind, str, str] | None:
-    """Why money that came must not make the order paid: (kind, reason, ways out), or None."""
-    payment, order = held.payment, held.order
-    money = f"{invoice.recorded} {invoice.currency} came through invoice {invoice}"
-    if order is None:
-        units = from_units(invoice.received, invoice.divisibility)
-        return (
-            Attention.Kind.NO_ORDER,
-            f"{units} {invoice.currency} came through invoice {invoice}, but the order was deleted.",
-            REFUND,
-        )
-    if order.standing is Standing.CANCELLED or (payment.closed_at and not order.paid_elsewhere):
-        return Attention.Kind.AFTER_CANCEL, f"{money}, but the order was cancelled.", REFUND
-    if payment.paid_at is not None or order.paid_elsewhere:
-        return Attention.Kind.DUPLICATE, f"{money}, but the order had been paid already.", REFUND
-    if status is Status.LATE and not conf.current().accept_late:
-        return (
-            Attention.Kind.LATE,
-            f"{money} after it was due.",
-            f"Accept it: change the order's status by hand. Or: {REFUND}",
-        )
-    given_back = invoice.given_back()
-    if given_back:
-        amount = from_units(given_back, invoice.divisibility)
-        return (
-            Attention.Kind.MISMATCH,
-            f"{money}, but {amount} {invoice.currency} of it was given back.",
-            f"{DECIDE_BY_HAND} Or: {REFUND}",
-        )
-    if (order.total, order.currency) != (invoice.total, invoice.currency):
-        return (
-            Attention.Kind.MISMATCH,
-            f"{money}, but the order now costs {order.total} {order.currency}.",
-            f"{DECIDE_BY_HAND} Or: {REFUND}",
-        )
-    if order.standing is Standing.MOVED_ON:
-        return (
-            Attention.Kind.MOVED_ON,
-            f"{money}, and the order already had the status {order.status!r}.",
-            "Nothing, if the order is on its way as it should be.",
-        )
-    return None
-
-
-def _note_excess(payment: OrderPayment, invoice: Invoice) -> None:
-    excess = from_units(invoice.received - invoice.amount, invoice.divisibility)
-    if excess > 0 or invoice.remote_status == Status.OVERPAID:
-        raise_attention(
-            payment,
-            Attention.Kind.EXCESS,
-            f"{excess} {invoice.currency} more than due came through invoice {invoice}."
-            if excess > 0
-            else f"Rehive says that invoice {invoice} was overpaid, but not by how much.",
-            invoice=invoice,
-            subject=f"{invoice.attempt}: {invoice.received}",
-            ways_out="Refund the excess to the payer.",
-        )
-
-
-def _note_money_of_closed(payment: OrderPayment, invoice: Invoice) -> None:
-    if invoice.received > 0:
-        raise_attention(
-            payment,
-            Attention.Kind.PART_PAID,
-            f"Invoice {invoice} ended as {invoice.remote_status}, but {invoice.recorded} of"
-            f" {invoice.total} {invoice.currency} had been paid.",
-            invoice=invoice,
-            subject=f"{invoice.attempt}: {invoice.received} ended",
-            ways_out=f"{DECIDE_BY_HAND} Or: {REFUND}",
-        )
 
 
 def _forbid_if_unwanted(held: Locked, invoice: Invoice) -> None:

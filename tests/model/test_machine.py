@@ -18,9 +18,7 @@ from django.core import mail
 from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
-    invariant,
     precondition,
     rule,
     run_state_machine_as_test,
@@ -44,6 +42,7 @@ from oscar_rehive.payments.settling import refresh, settle
 from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.rehive.wire import RemoteInvoice
 from oscar_rehive.simulator.errors import RehiveError as RefusedByRules
+from tests.model.promises import OPEN_WORDS, Promises
 from tests.model.world import BUSINESS_ID, FAULTS, Killed, World, empty_the_database
 from tests.steps import RETURN_URL
 
@@ -53,7 +52,6 @@ Source = get_model("payment", "Source")
 SourceType = get_model("payment", "SourceType")
 StockRecord = get_model("partner", "StockRecord")
 
-OPEN_WORDS = ("draft", "initiated", "processing", "received", "underpaid")
 EXPECTED = (
     NotPayable,
     Busy,
@@ -83,7 +81,7 @@ TROUBLE = st.one_of(
 something at Rehive, or death at its n-th boundary."""
 
 
-class Machine(RuleBasedStateMachine):
+class Machine(Promises):
     """One world, up to two orders."""
 
     place_order: Any = None
@@ -254,80 +252,6 @@ class Machine(RuleBasedStateMachine):
         with self.step(0, trouble):
             reconcile()
 
-    # What must hold after every step
-
-    @invariant()
-    def p1_paid_only_with_the_money(self) -> None:
-        for payment in OrderPayment.objects.exclude(paid_at=None):
-            assert any(
-                self.world.rehive.received(invoice.remote_id) >= invoice.amount
-                for invoice in payment.invoices.filter(state=Invoice.State.PAID)
-                if invoice.remote_id
-            )
-
-    @invariant()
-    def p2_every_cent_once(self) -> None:
-        for invoice in Invoice.objects.exclude(remote_id=None):
-            there = self.world.rehive.received(invoice.remote_id)
-            assert invoice.received <= there
-            assert invoice.recorded == Decimal(invoice.received) / 100
-            source = Source.objects.filter(reference=invoice.remote_id).first()
-            assert (source.amount_debited if source else 0) == invoice.recorded
-            assert (source.amount_refunded if source else 0) == invoice.refund_recorded
-            if source:
-                debits = source.transactions.filter(txn_type="Debit")
-                assert sum(debit.amount for debit in debits) == invoice.recorded
-
-    @invariant()
-    def p2_never_refunded_more_than_received(self) -> None:
-        for remote in self.everything():
-            given = sum(
-                made["amount"]
-                for made in self.world.rehive.refunds(BUSINESS_ID, remote["id"])["results"]
-                if made["status"] != "failed"
-            )
-            assert given <= self.world.rehive.received(remote["id"])
-
-    @invariant()
-    def p3_one_mail_and_only_for_paid(self) -> None:
-        paid = OrderPayment.objects.exclude(paid_at=None).count()
-        assert len(mail.outbox) <= paid
-
-    @invariant()
-    def p4_stock_is_held_once(self) -> None:
-        for number in self.orders:
-            line = Line.objects.get(order__number=number)
-            ended = OrderPayment.objects.get(order_number=number).closed_at is not None
-            cancelled = Order.objects.get(number=number).status == "Cancelled"
-            held = line.stockrecord.num_allocated
-            assert held in (0, 1)
-            if not ended and not cancelled:
-                assert held == 1
-
-    @invariant()
-    def p5_one_payable_invoice(self) -> None:
-        for number in self.orders:
-            payable = [
-                remote
-                for remote in self.everything()
-                if remote["request_reference"] == number
-                and remote["status"] in OPEN_WORDS
-                # A create that lands after it was given up is closed when reconcile finds it.
-                and remote["id"] not in self.world.landed
-            ]
-            assert len(payable) <= 1
-
-    @invariant()
-    def p6_paid_stays_paid(self) -> None:
-        now = set(OrderPayment.objects.exclude(paid_at=None).values_list("order_number", flat=True))
-        assert self.paid <= now
-        self.paid = now
-
-    @invariant()
-    def p10_what_staff_decided_stands(self) -> None:
-        for number, status in self.decided.items():
-            assert Order.objects.get(number=number).status == status
-
     # The end
 
     def teardown(self) -> None:
@@ -403,10 +327,6 @@ class Machine(RuleBasedStateMachine):
             pass
         finally:
             self.world.kill_in, self.world.faults, self.world.write_fault = None, [], ""
-
-    def everything(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.world.rehive.invoices(BUSINESS_ID, 1, 250)["results"]
-        return found
 
     def remote(self, order: int, attempt: int) -> list[dict[str, Any]]:
         """The invoice of that attempt at Rehive, if there is one."""

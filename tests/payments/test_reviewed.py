@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 from django.test import Client as Browser
-from django.urls import reverse
-from oscar.core.loading import get_class, get_model
+from oscar.core.loading import get_class
 
 from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment, Refund
 from oscar_rehive.payments.cancelling import cancel_order, claim_basket
@@ -21,23 +20,16 @@ from oscar_rehive.payments.settling import settle
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import NotFound, Refused, RehiveError, Throttled
 from oscar_rehive.rehive.statuses import Status
-from oscar_rehive.tokens import payment_token
-from tests.steps import opened, payable_at, settled, told, window_over
+from tests.steps import opened, paid_by_cash, payable_at, payment_page, settled, told, window_over
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-Source = get_model("payment", "Source")
-SourceType = get_model("payment", "SourceType")
 LOST = {"value": True, "methods": ["POST"]}
 
 
 def cancelled_by_staff(order: Any) -> None:
     order.refresh_from_db()
     get_class("order.processing", "EventHandler")().handle_order_status_change(order, "Cancelled")
-
-
-def page(name: str, order: Any) -> str:
-    return reverse(f"oscar_rehive:{name}", args=[payment_token(order.number)])
 
 
 class TestRefundsAreGivenOnce:
@@ -183,10 +175,7 @@ class TestNobodyCanPayWhatNobodyShould:
         order = place_order()
         opened(order)
         if how == "paid in cash":
-            cash, _ = SourceType.objects.get_or_create(code="cash", defaults={"name": "Cash"})
-            Source.objects.create(
-                order=order, source_type=cash, amount_debited=order.total_incl_tax
-            )
+            paid_by_cash(order)
         else:
             status = {"cancelled": "Cancelled", "moved on": "Being processed"}[how]
             type(order).objects.filter(pk=order.pk).update(status=status)
@@ -234,9 +223,9 @@ class TestNobodyCanPayWhatNobodyShould:
         settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "LATE_PAYMENTS": "hold"}
         order = place_order(total="10.00")
         rehive.outcome(opened(order).remote_id, "pay_late")
-        client.get(page("return", order))
+        client.get(payment_page("return", order))
 
-        client.get(page("pay", order))
+        client.get(payment_page("pay", order))
 
         assert payable_at(rehive, order) == []
 
@@ -340,7 +329,7 @@ class TestAbsurdAnswers:
         order = place_order(total="10.00")
         rehive.outcome(opened(order).remote_id, "pay_more", amount=10**13)
 
-        assert client.get(page("return", order)).status_code == 200
+        assert client.get(payment_page("return", order)).status_code == 200
 
         order.refresh_from_db()
         assert order.status == "Being processed"
@@ -382,13 +371,18 @@ def test_a_basket_whose_order_could_only_be_cancelled_later_is_still_given_back(
     order = place_order(in_stock=5)
     opened(order)
     rehive.faults(error_status=503)
-    assert "being cancelled" in client.post(page("cancel", order), follow=True).content.decode()
+    assert (
+        "being cancelled"
+        in client.post(payment_page("cancel", order), follow=True).content.decode()
+    )
     rehive.clear_faults()
-    waiting = client.get(page("return", order)).content.decode()
+    waiting = client.get(payment_page("return", order)).content.decode()
     assert "Put the items back into my basket" in waiting
 
-    basket = client.post(page("cancel", order), {"then": "basket"}, follow=True).context["basket"]
+    basket = client.post(payment_page("cancel", order), {"then": "basket"}, follow=True).context[
+        "basket"
+    ]
 
     assert [line.quantity for line in basket.all_lines()] == [1]
-    again = client.get(page("return", order)).content.decode()
+    again = client.get(payment_page("return", order)).content.decode()
     assert "Put the items back" not in again

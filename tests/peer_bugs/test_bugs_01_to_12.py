@@ -10,7 +10,6 @@ import pytest
 from django.core import mail
 from django.core.management import call_command
 from django.test import Client
-from django.urls import reverse
 from oscar.core.loading import get_model
 
 from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment, Refund
@@ -20,8 +19,15 @@ from oscar_rehive.payments.mails import send_confirmation_if_due
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.refunding import follow, refund
 from oscar_rehive.payments.settling import business_of, settle
-from oscar_rehive.tokens import payment_token
-from tests.steps import delivered, opened, payable_at, settled, told, window_over
+from tests.steps import (
+    delivered,
+    opened,
+    paid_by_cash,
+    payable_at,
+    settled,
+    told,
+    window_over,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -29,21 +35,6 @@ Order = get_model("order", "Order")
 Source = get_model("payment", "Source")
 SourceType = get_model("payment", "SourceType")
 StockRecord = get_model("partner", "StockRecord")
-
-
-def paid_by_cash(order: Any) -> None:
-    cash, _ = SourceType.objects.get_or_create(code="cash", defaults={"name": "Cash"})
-    Source.objects.create(
-        order=order,
-        source_type=cash,
-        currency="USD",
-        amount_allocated=order.total_incl_tax,
-        amount_debited=order.total_incl_tax,
-    )
-
-
-def payment_page(name: str, order: Any) -> str:
-    return reverse(f"oscar_rehive:{name}", args=[payment_token(order.number)])
 
 
 def test_01_an_abandoned_attempt_expires_on_an_order_paid_another_way(

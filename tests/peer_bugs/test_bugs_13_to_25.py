@@ -17,8 +17,7 @@ from oscar_rehive.payments import deliveries
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.settling import settle
 from oscar_rehive.rehive.money import to_units
-from oscar_rehive.tokens import payment_token
-from tests.steps import delivered, opened, payable_at, told
+from tests.steps import delivered, opened, payable_at, payment_page, told
 
 pytestmark = pytest.mark.django_db
 
@@ -26,21 +25,6 @@ Order = get_model("order", "Order")
 Source = get_model("payment", "Source")
 SourceType = get_model("payment", "SourceType")
 StockRecord = get_model("partner", "StockRecord")
-
-
-def paid_by_cash(order: Any) -> None:
-    cash, _ = SourceType.objects.get_or_create(code="cash", defaults={"name": "Cash"})
-    Source.objects.create(
-        order=order,
-        source_type=cash,
-        currency="USD",
-        amount_allocated=order.total_incl_tax,
-        amount_debited=order.total_incl_tax,
-    )
-
-
-def payment_page(name: str, order: Any) -> str:
-    return reverse(f"oscar_rehive:{name}", args=[payment_token(order.number)])
 
 
 def test_13_a_payment_to_a_superseded_invoice_is_not_lost(

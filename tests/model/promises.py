@@ -1,0 +1,104 @@
+"""The promises of the design as what must hold after every step of any story."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django.core import mail
+from hypothesis.stateful import RuleBasedStateMachine, invariant
+from oscar.core.loading import get_model
+
+from oscar_rehive.models import Invoice, OrderPayment
+from tests.model.world import BUSINESS_ID, World
+
+Order = get_model("order", "Order")
+Line = get_model("order", "Line")
+Source = get_model("payment", "Source")
+
+OPEN_WORDS = ("draft", "initiated", "processing", "received", "underpaid")
+
+
+class Promises(RuleBasedStateMachine):
+    """Checks them; ``Machine`` tells the stories."""
+
+    world: World
+    orders: list[str]
+    decided: dict[str, str]
+    paid: set[str]
+
+    @invariant()
+    def p1_paid_only_with_the_money(self) -> None:
+        for payment in OrderPayment.objects.exclude(paid_at=None):
+            assert any(
+                self.world.rehive.received(invoice.remote_id) >= invoice.amount
+                for invoice in payment.invoices.filter(state=Invoice.State.PAID)
+                if invoice.remote_id
+            )
+
+    @invariant()
+    def p2_every_cent_once(self) -> None:
+        for invoice in Invoice.objects.exclude(remote_id=None):
+            there = self.world.rehive.received(invoice.remote_id)
+            assert invoice.received <= there
+            assert invoice.recorded == Decimal(invoice.received) / 100
+            source = Source.objects.filter(reference=invoice.remote_id).first()
+            assert (source.amount_debited if source else 0) == invoice.recorded
+            assert (source.amount_refunded if source else 0) == invoice.refund_recorded
+            if source:
+                debits = source.transactions.filter(txn_type="Debit")
+                assert sum(debit.amount for debit in debits) == invoice.recorded
+
+    @invariant()
+    def p2_never_refunded_more_than_received(self) -> None:
+        for remote in self.everything():
+            given = sum(
+                made["amount"]
+                for made in self.world.rehive.refunds(BUSINESS_ID, remote["id"])["results"]
+                if made["status"] != "failed"
+            )
+            assert given <= self.world.rehive.received(remote["id"])
+
+    @invariant()
+    def p3_one_mail_and_only_for_paid(self) -> None:
+        paid = OrderPayment.objects.exclude(paid_at=None).count()
+        assert len(mail.outbox) <= paid
+
+    @invariant()
+    def p4_stock_is_held_once(self) -> None:
+        for number in self.orders:
+            line = Line.objects.get(order__number=number)
+            ended = OrderPayment.objects.get(order_number=number).closed_at is not None
+            cancelled = Order.objects.get(number=number).status == "Cancelled"
+            held = line.stockrecord.num_allocated
+            assert held in (0, 1)
+            if not ended and not cancelled:
+                assert held == 1
+
+    @invariant()
+    def p5_one_payable_invoice(self) -> None:
+        for number in self.orders:
+            payable = [
+                remote
+                for remote in self.everything()
+                if remote["request_reference"] == number
+                and remote["status"] in OPEN_WORDS
+                # A create that lands after it was given up is closed when reconcile finds it.
+                and remote["id"] not in self.world.landed
+            ]
+            assert len(payable) <= 1
+
+    @invariant()
+    def p6_paid_stays_paid(self) -> None:
+        now = set(OrderPayment.objects.exclude(paid_at=None).values_list("order_number", flat=True))
+        assert self.paid <= now
+        self.paid = now
+
+    @invariant()
+    def p10_what_staff_decided_stands(self) -> None:
+        for number, status in self.decided.items():
+            assert Order.objects.get(number=number).status == status
+
+    def everything(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.world.rehive.invoices(BUSINESS_ID, 1, 250)["results"]
+        return found
