@@ -35,9 +35,9 @@ from oscar_rehive.shop import Order, Standing, get_shop
 METADATA_KEY = "oscar_rehive_key"
 METADATA_ATTEMPT = "oscar_rehive_attempt"
 
-LEASE = timedelta(seconds=20)
-"""Longer than a POST can take (P11: 2 + 5 seconds), so that an attempt whose lease has run out is
-one whose request was killed."""
+LEASE = timedelta(seconds=40)
+"""Longer than a look and a POST can take together (P11: 2 + 5 seconds a call), so that an attempt whose
+lease has run out is one whose request was killed."""
 
 LOOK_SECONDS = 6.0
 _STEPS = 6
