@@ -11,7 +11,7 @@ import pytest
 from django.db import connection, transaction
 from oscar.core.loading import get_class, get_model
 
-from oscar_rehive.models import Invoice
+from oscar_rehive.models import Attention, Invoice
 from oscar_rehive.payments import cancelling, settling
 from oscar_rehive.payments.cancelling import cancel_order
 from oscar_rehive.payments.placing import expect_payment
@@ -124,6 +124,8 @@ def test_staff_who_cancel_in_a_transaction_and_a_webhook_at_once(
     assert order.status == "Cancelled"
     assert order.sources.get().amount_debited == order.total_incl_tax
     assert payable_at(rehive, order) == []
+    # Not "refused by the pipeline": the settling waited for staff and knew.
+    assert Attention.objects.get().kind == Attention.Kind.AFTER_CANCEL
 
 
 def _told_outside(invoice: Invoice) -> Any:
