@@ -18,7 +18,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = ("tests/payments", "tests/peer_bugs")
-MODEL = ("tests/model",)
 
 
 @dataclass(frozen=True)
@@ -203,7 +202,7 @@ MUTATIONS = (
         "oscar_rehive/payments/settling.py",
         "others.filter(state__in=[Invoice.State.OPENING, Invoice.State.OPEN]).update(close_due=True)",
         "pass",
-        MODEL,
+        QUICK,
     ),
     Mutation(
         "a repeated create does not forget the first",

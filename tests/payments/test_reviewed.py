@@ -217,6 +217,23 @@ class TestNobodyCanPayWhatNobodyShould:
 
         assert payable_at(rehive, order) == []
 
+    def test_a_newer_attempt_of_an_order_that_an_older_one_pays(
+        self, rehive: Any, place_order: Any
+    ) -> None:
+        order = place_order(total="10.00")
+        first = opened(order)
+        rehive.outcome(first.remote_id, "fail")
+        settled(first)
+        second = opened(order)
+        rehive.outcome(first.remote_id, "pay", force=True)
+
+        settled(first)
+
+        second.refresh_from_db()
+        assert second.close_due
+        reconcile()
+        assert payable_at(rehive, order) == []
+
     def test_a_payment_that_is_held_is_not_asked_for_again(
         self, rehive: Any, place_order: Any, settings: Any, client: Browser
     ) -> None:

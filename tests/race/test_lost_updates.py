@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -118,6 +119,7 @@ def test_staff_who_cancel_in_a_transaction_and_a_webhook_at_once(
         handler.handle_order_status_change(order, "Cancelled")
         answer = _told_outside(invoice)
         settle.append(InAThread(lambda: settling.settle(invoice, answer, source="webhook")))
+        wait_until_somebody_waits()
     settle[0].join()
 
     order.refresh_from_db()
@@ -126,6 +128,17 @@ def test_staff_who_cancel_in_a_transaction_and_a_webhook_at_once(
     assert payable_at(rehive, order) == []
     # Not "refused by the pipeline": the settling waited for staff and knew.
     assert Attention.objects.get().kind == Attention.Kind.AFTER_CANCEL
+
+
+def wait_until_somebody_waits() -> None:
+    """Until another connection waits for a lock of this transaction."""
+    deadline = time.monotonic() + SECONDS
+    with connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0]:
+                return
+    pytest.fail("nobody waits")
 
 
 def _told_outside(invoice: Invoice) -> Any:
