@@ -87,6 +87,10 @@ class OrderPayment(models.Model):
     def __str__(self) -> str:
         return f"#{self.order_number}"
 
+    def payable_invoices(self) -> models.QuerySet[Invoice]:
+        """Those that can be paid at Rehive or, still being opened, may become so."""
+        return self.invoices.filter(state__in=[Invoice.State.OPENING, Invoice.State.OPEN])
+
     @property
     def is_settled(self) -> bool:
         """Whether nothing more is awaited: the order is paid, or its payment has ended without."""

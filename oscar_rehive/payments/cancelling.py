@@ -29,8 +29,7 @@ def cancel_order(number: str, *, reason: str, source: str) -> bool:
             raise NotCancellable(f"The payment of order {number} has ended already.")
         _refuse_while_money_comes(held)
         payment.cancel_reason = reason
-        payable = [Invoice.State.OPENING, Invoice.State.OPEN]
-        payment.invoices.filter(state__in=payable).update(close_due=True)
+        payment.payable_invoices().update(close_due=True)
         finish_cancellation(held, source)
         payment.save()
     return finish(number, source)
@@ -50,8 +49,7 @@ def note_cancelled_by_staff(number: str) -> None:
         for payment in unreleased:
             payment.cancel_reason = BY_STAFF
             payment.save(update_fields=["cancel_reason"])
-            payable = [Invoice.State.OPENING, Invoice.State.OPEN]
-            payment.invoices.filter(state__in=payable).update(close_due=True)
+            payment.payable_invoices().update(close_due=True)
 
 
 def clear_up_after_staff(number: str) -> None:

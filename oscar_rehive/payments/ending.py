@@ -23,8 +23,7 @@ def finish_cancellation(held: Locked, source: str) -> None:
     payment, order = held.payment, held.order
     if not payment.cancel_reason:
         return
-    payable = payment.invoices.filter(state__in=[Invoice.State.OPENING, Invoice.State.OPEN])
-    if not payment.is_settled and not payable.exists():
+    if not payment.is_settled and not payment.payable_invoices().exists():
         if not _cancel(held, source):
             return
         payment.closed_at = timezone.now()

@@ -143,9 +143,7 @@ def _next_step(
         stray = held.payment.invoices.filter(close_due=True).exclude(state=Invoice.State.CLOSED)
         if (invoice := stray.first()) is not None:
             return (_Do.CLOSE, invoice) if invoice.remote_id else (_Do.LOOK, invoice)
-        current = held.payment.invoices.filter(
-            state__in=[Invoice.State.OPENING, Invoice.State.OPEN]
-        ).first()
+        current = held.payment.payable_invoices().first()
         if current is None:
             return _Do.POST, _new_attempt(held, order, business, divisibility)
         if not _fits(current, order):

@@ -300,8 +300,7 @@ def mark_paid(held: Locked, invoice: Invoice, source: str) -> None:
     payment.status_due = True
     set_paid_status(held, invoice, source)
     # An order that is paid must not have another invoice that can be paid (P5).
-    others = payment.invoices.exclude(pk=invoice.pk)
-    others.filter(state__in=[Invoice.State.OPENING, Invoice.State.OPEN]).update(close_due=True)
+    payment.payable_invoices().exclude(pk=invoice.pk).update(close_due=True)
 
 
 def set_paid_status(held: Locked, invoice: Invoice, source: str) -> None:
@@ -335,9 +334,7 @@ def _forbid_if_unwanted(held: Locked, invoice: Invoice) -> None:
     """An attempt must close that Rehive opens anew beside another, or that nobody should pay any
     more: its order is gone, no longer pending, paid another way, or about to be cancelled (P5)."""
     payment, order = held.payment, held.order
-    others = payment.invoices.exclude(pk=invoice.pk).filter(
-        state__in=[Invoice.State.OPENING, Invoice.State.OPEN], close_due=False
-    )
+    others = payment.payable_invoices().exclude(pk=invoice.pk).filter(close_due=False)
     if (
         payment.is_settled
         or payment.cancel_reason

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.test import Client as Browser
 from oscar.core.loading import get_model
 
 from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment
-from oscar_rehive.payments.cancelling import NotCancellable, cancel_order
+from oscar_rehive.payments.cancelling import NotCancellable, cancel_order, claim_basket
 from oscar_rehive.payments.opening import NotPayable
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.rehive.exceptions import RehiveError
-from tests.steps import opened, payable_at, settled, window_over
+from tests.steps import opened, payable_at, payment_page, settled, window_over
 
 pytestmark = pytest.mark.django_db
 
@@ -180,3 +181,33 @@ def test_money_for_a_deleted_order_is_shown(rehive: Any, place_order: Any) -> No
 
     assert Attention.objects.get().kind == Attention.Kind.NO_ORDER
     assert Invoice.objects.get().received == 1234
+
+
+def test_the_basket_is_given_back_once(rehive: Any, place_order: Any) -> None:
+    order = place_order()
+    cancel_order(order.number, reason="because", source=Entry.Source.CHECKOUT)
+
+    assert [claim_basket(order.number) for _ in range(3)] == [True, False, False]
+
+
+def test_a_basket_whose_order_could_only_be_cancelled_later_is_still_given_back(
+    rehive: Any, place_order: Any, client: Browser
+) -> None:
+    order = place_order(in_stock=5)
+    opened(order)
+    rehive.faults(error_status=503)
+    assert (
+        "being cancelled"
+        in client.post(payment_page("cancel", order), follow=True).content.decode()
+    )
+    rehive.clear_faults()
+    waiting = client.get(payment_page("return", order)).content.decode()
+    assert "Put the items back into my basket" in waiting
+
+    basket = client.post(payment_page("cancel", order), {"then": "basket"}, follow=True).context[
+        "basket"
+    ]
+
+    assert [line.quantity for line in basket.all_lines()] == [1]
+    again = client.get(payment_page("return", order)).content.decode()
+    assert "Put the items back" not in again

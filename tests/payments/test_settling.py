@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.test import Client as Browser
 
-from oscar_rehive.models import Attention, Invoice, OrderPayment
+from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment
 from oscar_rehive.payments.mails import send_confirmation_if_due
-from tests.steps import opened, settled
+from oscar_rehive.payments.meanings import received_units
+from oscar_rehive.payments.reconciling import reconcile
+from oscar_rehive.payments.settling import settle
+from oscar_rehive.rehive.statuses import Status
+from tests.steps import opened, payment_page, settled, told
 
 pytestmark = pytest.mark.django_db
 
@@ -95,3 +101,39 @@ def test_a_closed_attempt_leaves_the_order_payable(
 
     assert (second.attempt, second.state) == (2, Invoice.State.OPEN)
     assert OrderPayment.objects.get().invoices.count() == 2
+
+
+class TestAbsurdAnswers:
+    def test_more_money_than_the_ledger_holds(
+        self, rehive: Any, place_order: Any, client: Browser
+    ) -> None:
+        order = place_order(total="10.00")
+        rehive.outcome(opened(order).remote_id, "pay_more", amount=10**13)
+
+        assert client.get(payment_page("return", order)).status_code == 200
+
+        order.refresh_from_db()
+        assert order.status == "Being processed"
+        assert Attention.objects.filter(kind=Attention.Kind.MISMATCH).exists()
+
+    def test_a_time_of_change_in_the_far_future(self, rehive: Any, place_order: Any) -> None:
+        order = place_order()
+        invoice = opened(order)
+        future = dataclasses.replace(told(invoice), updated=2**52)
+        settle(invoice, future, source=Entry.Source.WEBHOOK)
+        rehive.outcome(invoice.remote_id, "pay")
+
+        reconcile()
+
+        order.refresh_from_db()
+        assert order.status == "Being processed"
+
+    def test_quotes_in_any_order(self, rehive: Any, place_order: Any) -> None:
+        invoice = opened(place_order(total="10.00"))
+        rehive.outcome(invoice.remote_id, "pay_less", amount=500)
+        rehive.outcome(invoice.remote_id, "pay", currency="BTC")
+        remote = told(invoice)
+        turned = dataclasses.replace(remote, quotes=tuple(reversed(remote.quotes)))
+
+        assert received_units(remote, Status(remote.status)) == 1000
+        assert received_units(turned, Status(turned.status)) == 1000

@@ -1,0 +1,197 @@
+"""Closing: nobody can pay what nobody should, and nothing is closed while money comes (P5)."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from django.test import Client as Browser
+from oscar.core.loading import get_class
+
+from oscar_rehive.models import Attention, Entry
+from oscar_rehive.payments.cancelling import cancel_order
+from oscar_rehive.payments.deciding import resolve, take_for_gone
+from oscar_rehive.payments.reconciling import reconcile
+from oscar_rehive.rehive.client import Client
+from oscar_rehive.rehive.exceptions import NotFound, Refused, RehiveError
+from tests.steps import opened, paid_by_cash, payable_at, payment_page, settled, window_over
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def cancelled_by_staff(order: Any) -> None:
+    order.refresh_from_db()
+    get_class("order.processing", "EventHandler")().handle_order_status_change(order, "Cancelled")
+
+
+class TestNobodyCanPayWhatNobodyShould:
+    @pytest.mark.parametrize("how", ["cancelled", "moved on", "paid in cash"])
+    def test_an_order_changed_behind_oscars_signals(
+        self, rehive: Any, place_order: Any, how: str
+    ) -> None:
+        order = place_order()
+        opened(order)
+        if how == "paid in cash":
+            paid_by_cash(order)
+        else:
+            status = {"cancelled": "Cancelled", "moved on": "Being processed"}[how]
+            type(order).objects.filter(pk=order.pk).update(status=status)
+
+        reconcile()
+
+        assert payable_at(rehive, order) == []
+
+    def test_a_part_paid_order_that_staff_cancel(self, rehive: Any, place_order: Any) -> None:
+        order = place_order(total="10.00")
+        invoice = opened(order)
+        rehive.outcome(invoice.remote_id, "pay_less", amount=400)
+        settled(invoice)
+
+        cancelled_by_staff(order)
+        for _ in range(2):
+            reconcile()
+
+        assert payable_at(rehive, order) == []
+        assert Attention.objects.get().kind == Attention.Kind.PART_PAID
+
+    def test_an_attempt_that_rehive_opens_anew_while_the_order_is_being_cancelled(
+        self, rehive: Any, place_order: Any
+    ) -> None:
+        order = place_order(total="10.00")
+        first = opened(order)
+        rehive.outcome(first.remote_id, "fail")
+        settled(first)
+        opened(order)
+        rehive.faults(error_status={"value": 500, "methods": ["PATCH"]})
+        with pytest.raises(RehiveError):
+            cancel_order(order.number, reason="because", source=Entry.Source.CHECKOUT)
+        rehive.clear_faults()
+        rehive.outcome(first.remote_id, "start", force=True)
+        settled(first)
+
+        for _ in range(3):
+            reconcile()
+
+        assert payable_at(rehive, order) == []
+
+    def test_a_newer_attempt_of_an_order_that_an_older_one_pays(
+        self, rehive: Any, place_order: Any
+    ) -> None:
+        order = place_order(total="10.00")
+        first = opened(order)
+        rehive.outcome(first.remote_id, "fail")
+        settled(first)
+        second = opened(order)
+        rehive.outcome(first.remote_id, "pay", force=True)
+
+        settled(first)
+
+        second.refresh_from_db()
+        assert second.close_due
+        reconcile()
+        assert payable_at(rehive, order) == []
+
+    def test_a_payment_that_is_held_is_not_asked_for_again(
+        self, rehive: Any, place_order: Any, settings: Any, client: Browser
+    ) -> None:
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "LATE_PAYMENTS": "hold"}
+        order = place_order(total="10.00")
+        rehive.outcome(opened(order).remote_id, "pay_late")
+        client.get(payment_page("return", order))
+
+        client.get(payment_page("pay", order))
+
+        assert payable_at(rehive, order) == []
+
+
+class TestTheClockIsNotBlind:
+    def test_an_unknown_status_at_the_end_of_the_window(
+        self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        order = place_order()
+        opened(order)
+        real = Client.invoice
+
+        def confirming(*args: Any, **kwargs: Any) -> Any:
+            return dataclasses.replace(real(*args, **kwargs), status="confirming")
+
+        monkeypatch.setattr(Client, "invoice", confirming)
+        window_over(order)
+        for _ in range(2):
+            reconcile()
+
+        order.refresh_from_db()
+        assert order.status == "Pending"
+        assert rehive.invoice()["status"] == "initiated"
+
+    def test_money_on_its_way_through_an_invoice_that_does_not_fit(
+        self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        order = place_order(total="10.00")
+        invoice = opened(order)
+        for _ in range(2):
+            rehive.outcome(invoice.remote_id, "start")
+        real = Client.invoice
+        monkeypatch.setattr(
+            Client, "invoice", lambda *a, **k: dataclasses.replace(real(*a, **k), amount=1100)
+        )
+        window_over(order)
+        for _ in range(2):
+            reconcile()
+
+        assert rehive.invoice()["status"] == "received"
+
+    def test_a_part_payment_that_somebody_waited_for_and_that_ended_is_shown_again(
+        self, rehive: Any, place_order: Any
+    ) -> None:
+        order = place_order(total="10.00")
+        invoice = opened(order)
+        rehive.outcome(invoice.remote_id, "pay_less", amount=300)
+        window_over(order)
+        reconcile()
+        resolve(Attention.objects.get(), by="ann")
+        rehive.outcome(invoice.remote_id, "pay_less", amount=500)
+        rehive.outcome(invoice.remote_id, "expire", force=True)
+
+        reconcile()
+
+        assert Attention.objects.filter(resolved_at=None).exists()
+
+
+class TestWhatCannotBeClosedIsShown:
+    def test_rehive_refuses_to_cancel(
+        self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        order = place_order()
+        opened(order)
+
+        def refused(*args: Any, **kwargs: Any) -> Any:
+            raise Refused("no", {})
+
+        monkeypatch.setattr(Client, "update_invoice", refused)
+        window_over(order)
+        reconcile()
+
+        assert Attention.objects.get().kind == Attention.Kind.UNCLOSABLE
+
+    def test_an_invoice_that_vanished_is_taken_for_gone_by_a_person_only(
+        self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        order = place_order()
+        opened(order)
+
+        def gone(*args: Any, **kwargs: Any) -> Any:
+            raise NotFound("404")
+
+        monkeypatch.setattr(Client, "invoice", gone)
+        window_over(order)
+        reconcile()
+        order.refresh_from_db()
+        assert order.status == "Pending"
+
+        take_for_gone(Attention.objects.get(), by="ann")
+        reconcile()
+
+        order.refresh_from_db()
+        assert order.status == "Cancelled"
