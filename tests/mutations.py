@@ -47,6 +47,14 @@ MUTATIONS = (
         postgres=True,
     ),
     Mutation(
+        "the lock on the lines, before their order",
+        "oscar_rehive/shop/oscar.py",
+        "        _lock_lines(number)\n",
+        "",
+        ("tests/race",),
+        postgres=True,
+    ),
+    Mutation(
         "the lock on the payment",
         "oscar_rehive/payments/locking.py",
         "OrderPayment.objects.select_for_update().get(order_number=number)",

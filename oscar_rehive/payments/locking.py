@@ -1,4 +1,5 @@
-"""The one way to lock: order, then its payment, and with it all its invoices (promise P8)."""
+"""The one way to lock: the order with its lines, then its payment, and with that all its invoices
+(promise P8)."""
 
 from __future__ import annotations
 

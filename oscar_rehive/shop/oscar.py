@@ -30,6 +30,7 @@ PAID_EVENT = "Paid"
 REFUNDED_EVENT = "Refunded"
 
 OscarOrder = get_model("order", "Order")
+OrderLine = get_model("order", "Line")
 OrderDiscount = get_model("order", "OrderDiscount")
 PaymentEventType = get_model("order", "PaymentEventType")
 Source = get_model("payment", "Source")
@@ -51,7 +52,8 @@ class OscarShop:
         return _snapshot(order) if order else None
 
     def lock(self, number: str) -> Order | None:
-        # "of self": Oscar's managers may join nullable tables, which PostgreSQL cannot lock.
+        _lock_lines(number)
+        # Oscar's managers may join nullable tables, which PostgreSQL cannot lock.
         orders = OscarOrder._default_manager.select_for_update().select_related(None)
         order = orders.filter(number=number).first()
         return _snapshot(order) if order else None
@@ -115,6 +117,15 @@ class OscarShop:
         dispatcher = get_class("order.utils", "OrderDispatcher")(logger=logger)
         with translation.override(language or None):
             dispatcher.send_order_placed_email_for_user(order, _mail_context(order))
+
+
+def _lock_lines(number: str) -> None:
+    """Before their order, as ``Order.set_status`` writes them where a status cascades: staff in a
+    transaction and a settling would else wait for each other (a deadlock, seen in tests/race)."""
+    lines = OrderLine._default_manager.select_for_update().select_related(None).order_by("pk")
+    # A subquery, because a join would lock the order as well, in whatever order.
+    order = OscarOrder._default_manager.filter(number=number).values("pk")
+    list(lines.filter(order__in=order).values_list("pk"))
 
 
 def _read(number: str) -> Any:

@@ -21,6 +21,7 @@ from tests.steps import opened, payable_at, told
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
 SECONDS = 5
+Line = get_model("order", "Line")
 StockRecord = get_model("partner", "StockRecord")
 
 
@@ -128,6 +129,38 @@ def test_staff_who_cancel_in_a_transaction_and_a_webhook_at_once(
     assert payable_at(rehive, order) == []
     # Not "refused by the pipeline": the settling waited for staff and knew.
     assert Attention.objects.get().kind == Attention.Kind.AFTER_CANCEL
+
+
+def test_staff_whose_status_cascades_to_the_lines_and_a_webhook_at_once(
+    rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = place_order()
+    words = ("Being processed", "Cancelled")
+    monkeypatch.setattr(type(order), "cascade", {word: word for word in words})
+    monkeypatch.setattr(Line, "pipeline", {order.lines.get().status: words})
+    invoice = opened(order)
+    rehive.outcome(invoice.remote_id, "pay")
+    order.refresh_from_db()
+    handler = get_class("order.processing", "EventHandler")()
+    settle: list[InAThread] = []
+    real = Line.save
+
+    def and_a_webhook_comes(line: Any, *args: Any, **kwargs: Any) -> None:
+        real(line, *args, **kwargs)
+        if not settle:
+            settle.append(InAThread(lambda: settling.settle(invoice, answer, source="webhook")))
+            wait_until_somebody_waits()
+
+    answer = told(invoice)
+    monkeypatch.setattr(Line, "save", and_a_webhook_comes)
+    with transaction.atomic():
+        # Oscar writes the lines first and then the order, and only then tells anybody.
+        handler.handle_order_status_change(order, "Cancelled")
+    settle[0].join()
+
+    order.refresh_from_db()
+    assert order.status == "Cancelled"
+    assert order.sources.get().amount_debited == order.total_incl_tax
 
 
 def wait_until_somebody_waits() -> None:
