@@ -161,6 +161,7 @@ class Invoice(models.Model):
         blank=True,
         help_text=_("Until then another request may be opening this invoice."),
     )
+    sent_at = models.DateTimeField(_("last sent"), default=timezone.now)
     posts = models.PositiveSmallIntegerField(_("times sent"), default=0)
     may_exist = models.BooleanField(
         _("may exist unseen at Rehive"),

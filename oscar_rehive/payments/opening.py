@@ -214,7 +214,8 @@ def _new_attempt(
 
 def _lease(invoice: Invoice) -> None:
     """Note, before anything is sent, that it may have been sent: a killed process tells nobody."""
-    invoice.lease_ends_at = timezone.now() + LEASE
+    invoice.sent_at = timezone.now()
+    invoice.lease_ends_at = invoice.sent_at + LEASE
     invoice.may_exist = True
     invoice.posts = invoice.posts or 1
     invoice.save()

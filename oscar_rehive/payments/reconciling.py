@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from oscar_rehive import conf
@@ -137,11 +137,12 @@ def _lost_of(business: conf.BusinessConfig) -> QuerySet[Invoice]:
     now = timezone.now()
     return Invoice.objects.filter(
         Q(lease_ends_at=None) | Q(lease_ends_at__lte=now),
-        # Looked for now and then only: it takes the whole list.
-        Q(looked_at=None) | Q(looked_at__lte=now - STRAYS_EVERY),
+        # Now and then only, for it takes the whole list; and a last time after STRAYS_FOR, however
+        # long no run came before (found by tests/model).
+        Q(looked_at=None)
+        | Q(looked_at__lte=now - STRAYS_EVERY) & Q(looked_at__lt=F("sent_at") + STRAYS_FOR),
         business_id=business.business_id,
         may_exist=True,
-        created_at__gt=now - STRAYS_FOR,
     ).select_related("payment")
 
 

@@ -13,7 +13,7 @@ from oscar_rehive.models import Attention, Invoice
 from oscar_rehive.payments import opening
 from oscar_rehive.payments.gateway import BusinessNotUsable, client_for
 from oscar_rehive.payments.opening import Busy, NotOpened, NotPayable
-from oscar_rehive.payments.reconciling import STRAYS_FOR, reconcile
+from oscar_rehive.payments.reconciling import STRAYS_EVERY, STRAYS_FOR, reconcile
 from oscar_rehive.payments.settling import business_of
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import RehiveError
@@ -143,13 +143,35 @@ def test_two_creates_of_one_attempt_that_both_land_leave_one_payable(
     assert payable_at(rehive, order) == [invoice.remote_id]
 
 
+def test_a_stray_is_found_by_a_reconcile_that_did_not_run_for_days(
+    rehive: Any, place_order: Any
+) -> None:
+    """Found by tests/model: nobody looked any more once the time for strays was over."""
+    order = place_order()
+    rehive.faults(html={"value": 504, "methods": ["POST"]})
+    with pytest.raises(RehiveError):
+        opened(order)
+    rehive.clear_faults()
+    invoice = opened(order)
+    reconcile()
+    fields = opening._fields(invoice, RETURN_URL)
+    client_for(business_of(invoice)).create_invoice(fields, idempotency_key="landed late")
+    longest = timezone.now() - 2 * STRAYS_FOR
+    Invoice.objects.update(created_at=longest, sent_at=longest, looked_at=longest)
+
+    reconcile()
+
+    assert payable_at(rehive, order) == [invoice.remote_id]
+
+
 def test_strays_are_not_looked_for_for_ever(rehive: Any, place_order: Any) -> None:
     order = place_order()
     rehive.faults(error_status={"value": 500, "methods": ["POST"]})
     with pytest.raises(RehiveError):
         opened(order)
     rehive.clear_faults()
-    Invoice.objects.update(created_at=timezone.now() - STRAYS_FOR, looked_at=None)
+    now = timezone.now()
+    Invoice.objects.update(sent_at=now - STRAYS_FOR - STRAYS_EVERY, looked_at=now - STRAYS_EVERY)
     before = len(rehive.requests())
 
     reconcile()
