@@ -1,5 +1,5 @@
-"""Return, webhooks, reconcile, cancellation and the shopper's own double clicks on one order at once:
-one winner, no loss, no deadlock (P2, P3, P4, P5; peer bugs 4 to 7).
+"""Return, webhooks, reconcile, cancellation, staff and the shopper's own double clicks on one order at
+once: one winner, no loss, no deadlock (P2, P3, P4, P5, P10; peer bugs 4 to 7).
 
 ``REHIVE_ROUNDS`` sets how many orders go through it; ``make test-long`` takes thousands.
 """
@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 from oscar.core.loading import get_model
 
-from oscar_rehive.models import Attention, Invoice, OrderPayment
+from oscar_rehive.models import Attention, Invoice, OrderPayment, Refund
+from oscar_rehive.payments.gateway import client_for
+from oscar_rehive.payments.settling import business_of
 from tests.steps import opened, payable_at
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
@@ -23,6 +25,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 ROUNDS = int(os.environ.get("REHIVE_ROUNDS", "20"))
 PROCESSES = 8
 ACTIONS = ("return", "webhook", "webhook", "reconcile", "cancel", "open")
+STAFF = ("staff_cancel", "refund")
 
 Line = get_model("order", "Line")
 
@@ -38,10 +41,11 @@ def test_eight_processes_on_one_order(
         outcome = dice.choice(["pay", "pay", "pay_more", "expire", "back"])
         rehive.outcome(invoice.remote_id, outcome)
         before = len(list(mails.iterdir()))
-        commands = [dice.choice(ACTIONS) for _ in team]
+        actions = dice.choice([ACTIONS, ACTIONS, ACTIONS + STAFF])
+        commands = [dice.choice(actions) for _ in team]
 
         for worker, action in zip(team, commands, strict=True):
-            worker.start(do=action, number=order.number, remote_id=invoice.remote_id)
+            worker.start(do=action, number=order.number, remote_id=invoice.remote_id, amount="1.00")
         for worker in team:
             worker.answer()
         # The one that was refused for the others' sake comes again, as it does in life.
@@ -59,16 +63,28 @@ def check(rehive: Any, order: Any, mails_sent: int, story: Any) -> None:
     order.refresh_from_db()
     payment = OrderPayment.objects.get(order_number=order.number)
     line = Line.objects.get(order=order)
-    received = sum(
-        Decimal(remote["received"]) / 100
-        for remote in rehive.invoices()
-        if remote["request_reference"] == order.number
-    )
+    remotes = [one for one in rehive.invoices() if one["request_reference"] == order.number]
+    received = sum(Decimal(remote["received"]) / 100 for remote in remotes)
+    invoices = payment.invoices.exclude(remote_id=None)
+    made = [
+        one
+        for invoice in invoices
+        for one in client_for(business_of(invoice)).refunds(invoice.remote_id or "")
+    ]
+    staff_cancelled = order.status == "Cancelled" and "staff_cancel" in story[1]
     recorded = sum(source.amount_debited for source in order.sources.all())
     assert recorded == received, story
     assert len(payable_at(rehive, order)) <= 1, story
     assert line.stockrecord.num_allocated == (0 if order.status == "Cancelled" else 1), story
-    if payment.paid_at:
+    assert {one.id for one in made} == set(
+        Refund.objects.filter(invoice__in=invoices).values_list("remote_id", flat=True)
+    ), story
+    assert sum(Decimal(one.amount) / 100 for one in made) <= received, story
+    if staff_cancelled:
+        assert mails_sent <= bool(payment.paid_at), story
+        assert payable_at(rehive, order) == [], story
+        assert received == 0 or Attention.objects.filter(payment=payment).exists(), story
+    elif payment.paid_at:
         assert order.status == "Being processed", story
         assert order.status_changes.count() == 1, story
         assert mails_sent == 1, story

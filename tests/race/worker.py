@@ -14,7 +14,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from typing import Any
 
@@ -150,6 +150,18 @@ def _refund(command: dict[str, Any]) -> None:
     refund(invoice, Decimal(command["amount"]), reason="because", by="staff")
 
 
+def _staff_cancel(command: dict[str, Any]) -> None:
+    from django.db import transaction
+    from oscar.apps.order.exceptions import InvalidOrderStatus
+    from oscar.core.loading import get_class, get_model
+
+    with suppress(InvalidOrderStatus), transaction.atomic():
+        order = get_model("order", "Order").objects.get(number=command["number"])
+        get_class("order.processing", "EventHandler")().handle_order_status_change(
+            order, "Cancelled"
+        )
+
+
 ACTIONS: dict[str, Callable[[dict[str, Any]], None]] = {
     "open": _open,
     "return": _return,
@@ -157,6 +169,7 @@ ACTIONS: dict[str, Callable[[dict[str, Any]], None]] = {
     "reconcile": _reconcile,
     "cancel": _cancel,
     "refund": _refund,
+    "staff_cancel": _staff_cancel,
 }
 
 if __name__ == "__main__":
