@@ -13,7 +13,7 @@ sandbox: .venv/.installed-sandbox ## Run a shop with the plugin and a simulator 
 	@$(BIN)/python sandbox/serve.py
 
 test: .venv/.installed-dev ## Run the tests, on SQLite and on a PostgreSQL of their own
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto -rs
 	$(BIN)/python -m tests.with_postgres pytest -m postgres
 
 test-quick: .venv/.installed-dev ## Run the tests that need neither processes nor PostgreSQL

@@ -1,6 +1,6 @@
 """Takes the README's pictures from a running sandbox (``make sandbox``)::
 
-    pip install playwright && python docs/pictures.py http://127.0.0.1:8000
+    python -m docs.pictures http://127.0.0.1:8000
 
 Uses Debian's Chromium (``apt-get install chromium``).
 """
@@ -10,33 +10,22 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
+
+from tests.e2e.browser import BrowserShopper, chromium
 
 HERE = Path(__file__).parent / "pictures"
 
 
 def main(shop: str) -> None:
     """Walk through the checkout as a guest and take a picture of each page that is ours."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1100, "height": 720})
-        page.goto(f"{shop}/catalogue/")
-        page.click("text=Stoneware mug >> nth=0")
-        page.click("text=Add to cart")
-        page.goto(f"{shop}/checkout/")
-        page.fill("input[name=username]", "guest@example.com")
-        page.click("label:has-text('guest')")
-        page.click("button:has-text('Continue')")
-        fields = {"first_name": "Barbara", "last_name": "Liskov", "line1": "1 Type Street"}
-        for name, value in {**fields, "line4": "London", "postcode": "N1 9RT"}.items():
-            page.fill(f"#new_shipping_address [name={name}]", value)
-        page.select_option("[name=country]", "GB")
-        page.click("#new_shipping_address button[type=submit]")
+        shopper = BrowserShopper(page, shop)
+        shopper.go_to_payment()
         page.click("label[for=method-rehive]")
         picture(page, "checkout")
-        page.click("#payment_method_form button[type=submit]")
+        shopper.choose_rehive()
         picture(page, "preview")
         page.click("#place-order")
         picture(page, "hosted-page")
@@ -50,7 +39,6 @@ def main(shop: str) -> None:
         page.goto(page.url.replace("/return/", "/pay/"))
         page.click("button[value=confirm]")
         picture(page, "return-paid")
-        browser.close()
 
 
 def picture(page: Page, name: str) -> None:

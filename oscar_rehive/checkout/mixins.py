@@ -18,7 +18,8 @@ from oscar.core.loading import get_model
 from oscar_rehive import conf
 from oscar_rehive.checkout.methods import PaymentMethod, Rehive, available_methods
 from oscar_rehive.payments.placing import expect_payment
-from oscar_rehive.shop.shopper import basket_just_ordered
+from oscar_rehive.payments.progress import progress_of
+from oscar_rehive.shop.shopper import basket_just_ordered, number_of_order
 from oscar_rehive.tokens import payment_token, placed_token
 
 if TYPE_CHECKING:
@@ -41,6 +42,19 @@ class BasketAlreadySubmitted(Exception):
 
 class PaymentMethodsMixin(_View):
     """What both the payment-method step and the preview need to know."""
+
+    def check_pre_conditions(self, request: HttpRequest) -> None:
+        """The back button of Rehive's page leads here, with a basket that is empty: the shopper goes
+        to the order that waits, to pay it or to get the basket back, not to "you need to add some
+        items" (peer bug 20)."""
+        if request.basket.is_empty:  # type: ignore[attr-defined]  # Oscar's BasketMiddleware
+            number = number_of_order(request.session.get("checkout_order_id"))
+            progress = progress_of(number) if number else None
+            if progress is not None and not progress.is_final:
+                raise FailedPreCondition(
+                    url=reverse("oscar_rehive:return", args=[payment_token(progress.order.number)])
+                )
+        super().check_pre_conditions(request)
 
     def get_payment_methods(self, total: Any) -> list[PaymentMethod]:
         """The payment methods that can be chosen for ``total``; none where nothing is to be paid."""

@@ -45,6 +45,12 @@ def order_of_basket(basket_id: int) -> tuple[int, str] | None:
     return (order.pk, str(order.number)) if order else None
 
 
+def number_of_order(order_id: int | None) -> str | None:
+    """The number of the order with that primary key, or None."""
+    found = Order._default_manager.filter(pk=order_id).values_list("number", flat=True).first()
+    return str(found) if found else None
+
+
 def is_being_ordered(basket_id: int) -> bool:
     """Whether an order of this basket is still to be expected: a failed placing thaws it."""
     busy = (Basket.FROZEN, Basket.SUBMITTED)

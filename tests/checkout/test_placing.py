@@ -255,8 +255,40 @@ class TestBug21ADoubleClickOnPlaceOrder:
     def test_an_order_of_yesterday_is_not_taken_for_the_first_click(self, ready: Shopper) -> None:
         ready.place()
         Basket.objects.update(date_submitted=timezone.now() - timedelta(days=1))
+        OrderPayment.objects.update(closed_at=timezone.now())
 
         assert ready.place().headers["Location"] == "/basket/"
+
+
+class TestBug20TheBackButtonOfRehivesPage:
+    PAGES = pytest.mark.parametrize("page", ["preview", "payment-method", "payment-details"])
+
+    @PAGES
+    def test_leads_to_the_order_that_waits(self, ready: Shopper, page: str) -> None:
+        ready.place()
+
+        answer = ready.client.get(f"/checkout/{page}/", follow=True)
+
+        order = Order.objects.get()
+        assert answer.redirect_chain[-1][0] == f"/rehive/return/{payment_token(order.number)}/"
+        assert "Cancel the order and change the basket" in answer.content.decode()
+
+    @PAGES
+    @pytest.mark.parametrize("ended", ["paid_at", "closed_at"])
+    def test_but_not_to_one_that_is_settled(self, ready: Shopper, page: str, ended: str) -> None:
+        ready.place()
+        OrderPayment.objects.update(**{ended: timezone.now()})
+
+        answer = ready.client.get(f"/checkout/{page}/", follow=True)
+
+        assert answer.redirect_chain[-1][0] == "/basket/"
+
+    def test_nor_when_something_else_is_being_bought(self, ready: Shopper, product: Any) -> None:
+        ready.place()
+        ready.add(product)
+
+        assert ready.go_to_payment().status_code == 200
+        assert ready.choose("rehive").headers["Location"] == "/checkout/preview/"
 
 
 class TestOtherMethodsKeepOscarsWay:
