@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from decimal import Decimal
 
 from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment
+
+logger = logging.getLogger(__name__)
 
 GROWING = (Attention.Kind.EXCESS, Attention.Kind.PART_PAID)
 
@@ -50,6 +53,8 @@ def raise_attention(
     same = Attention.objects.filter(payment=payment, kind=kind)
     if same.filter(subject=subject).exists():
         return
+    # A shop's error tracker may be the first to see it: nobody looks at a list every day.
+    logger.warning("Order #%s needs attention: %s", payment.order_number, reason)
     still_open = same.filter(invoice=invoice, resolved_at=None)
     if kind in GROWING and still_open.update(subject=subject, reason=reason):
         return

@@ -21,6 +21,21 @@ from tests.steps import opened, payment_page, settled, told
 pytestmark = pytest.mark.django_db
 
 
+def test_p7_what_needs_attention_is_also_logged_once(
+    rehive: Any, place_order: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    order = place_order(total="10.00")
+    invoice = opened(order)
+    rehive.outcome(invoice.remote_id, "pay_more", amount=1250)
+
+    for _ in range(2):
+        settled(invoice)
+
+    (said,) = [record for record in caplog.records if "attention" in record.getMessage()]
+    assert (said.levelname, said.name) == ("WARNING", "oscar_rehive.payments.history")
+    assert f"Order #{order.number} needs attention: 2.5" in said.getMessage()
+
+
 @pytest.mark.parametrize("outcome", ["pay", "pay_late"])
 def test_p1_a_paid_invoice_pays_its_order(rehive: Any, place_order: Any, outcome: str) -> None:
     order = place_order(total="12.34")
