@@ -65,8 +65,8 @@ MUTATIONS = (
     Mutation(
         "the re-read under the lock",
         "oscar_rehive/payments/settling.py",
-        "current = held.payment.invoices.get(pk=invoice.pk)\n        remote = _without",
-        "current = invoice\n        remote = _without",
+        "current = held.payment.invoices.get(pk=invoice.pk)\n        remote = with",
+        "current = invoice\n        remote = with",
     ),
     Mutation(
         "the amount check",
@@ -107,13 +107,13 @@ MUTATIONS = (
     Mutation(
         "staleness by Rehive's time",
         "oscar_rehive/payments/settling.py",
-        "        if _is_older(remote, current):\n            return True\n",
+        "        if _is_older(remote, current) and not (is_fresh and _says_paid(remote)):\n            return True\n",
         "",
     ),
     Mutation(
         "staleness by version",
         "oscar_rehive/payments/settling.py",
-        "if current.version != invoice.version and not _is_newer(remote, current):",
+        "if not is_fresh and not _is_newer(remote, current):",
         "if False:",
     ),
     Mutation(
@@ -125,7 +125,7 @@ MUTATIONS = (
     Mutation(
         "paid stays paid",
         "oscar_rehive/payments/settling.py",
-        "    if was_paid:\n        _stay_paid(held, invoice, status)\n        return\n",
+        "    if was_paid:\n        _stay_paid(held, invoice, status, is_news=before != now)\n        return\n",
         "",
     ),
     Mutation(
@@ -137,7 +137,7 @@ MUTATIONS = (
     Mutation(
         "paid after cancel",
         "oscar_rehive/payments/obstacles.py",
-        "if order.standing is Standing.CANCELLED or (payment.closed_at and not order.paid_elsewhere):",
+        "if order.standing is Standing.CANCELLED or (ended and not order.paid_elsewhere):",
         "if False:",
     ),
     Mutation(
@@ -179,7 +179,7 @@ MUTATIONS = (
     Mutation(
         "look before posting again",
         "oscar_rehive/payments/opening.py",
-        "elif not find_lost(invoice, Entry.Source.CHECKOUT, LOOK_SECONDS):",
+        "elif not _look(invoice):",
         "else:",
         QUICK,
     ),
@@ -193,8 +193,8 @@ MUTATIONS = (
     Mutation(
         "strays are looked for",
         "oscar_rehive/payments/reconciling.py",
-        "        may_exist=True,\n        created_at__gt",
-        "        may_exist=True,\n        state=Invoice.State.OPENING,\n        created_at__gt",
+        "        may_exist=True,\n    )",
+        "        may_exist=True,\n        state=Invoice.State.OPENING,\n    )",
         QUICK,
     ),
     Mutation(

@@ -14,11 +14,11 @@ from django.utils import timezone
 from oscar_rehive import conf
 from oscar_rehive.models import Delivery, Entry, Invoice, RefusedDeliveries
 from oscar_rehive.payments.cleaning import REDACTED, storable, storable_text
-from oscar_rehive.payments.gateway import client_for
+from oscar_rehive.payments.gateway import business_of, client_for
 from oscar_rehive.payments.mails import send_confirmation_if_due
 from oscar_rehive.payments.opening import NotOpened, adopt, matching
 from oscar_rehive.payments.refunding import follow
-from oscar_rehive.payments.settling import business_of, refresh
+from oscar_rehive.payments.settling import refresh
 from oscar_rehive.rehive import webhooks
 from oscar_rehive.rehive.client import Timeouts
 from oscar_rehive.rehive.exceptions import NotFound, RehiveError, Throttled
@@ -125,5 +125,7 @@ def _finish(delivery: Delivery, state: Delivery.State, reason: str) -> None:
 def _without_our_secrets(text: str) -> str:
     """Wherever they stand: under a harmless name, or in a body that is not even JSON."""
     for secret in conf.secrets():
-        text = text.replace(secret, REDACTED)
+        # As it is, and as JSON writes it.
+        for written in (secret, json.dumps(secret)[1:-1]):
+            text = text.replace(written, REDACTED)
     return text

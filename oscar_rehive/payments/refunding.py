@@ -10,10 +10,9 @@ from django.utils import timezone
 
 from oscar_rehive.models import Attention, Entry, Invoice, Refund
 from oscar_rehive.payments.cleaning import storable_text
-from oscar_rehive.payments.gateway import client_for
+from oscar_rehive.payments.gateway import business_of, client_for
 from oscar_rehive.payments.history import raise_attention, write_entry
 from oscar_rehive.payments.locking import Locked, locked
-from oscar_rehive.payments.settling import business_of
 from oscar_rehive.rehive.client import Timeouts
 from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.rehive.money import floor_to_places, from_units, to_units
