@@ -242,6 +242,24 @@ MUTATIONS = (
         "",
     ),
     Mutation(
+        "what was given back before anybody looked pays nothing",
+        "oscar_rehive/payments/settling.py",
+        "if remote.refunded and invoice.state != Invoice.State.PAID:",
+        "if False:",
+    ),
+    Mutation(
+        "money that a quote alone tells of is not closed",
+        "oscar_rehive/payments/closing.py",
+        "        or any(is_pending(quote) for quote in invoice.quotes)\n",
+        "",
+    ),
+    Mutation(
+        "what was decided is decided",
+        "oscar_rehive/payments/deciding.py",
+        "    _refuse_what_was_decided(attention)\n",
+        "",
+    ),
+    Mutation(
         "the basket is claimed",
         "oscar_rehive/checkout/mixins.py",
         "if not open_baskets.update(status=Basket.FROZEN):",

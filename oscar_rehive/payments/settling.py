@@ -282,12 +282,13 @@ def _stay_paid(held: Locked, invoice: Invoice, status: Status, *, is_news: bool)
     """A paid attempt stays paid; what looks like a step back is shown to a person. No step at all
     (not ``is_news``) is what was accepted, by a person or within the tolerance, and then closed."""
     attempt = MEANINGS[status].attempt
-    if invoice.close_due and attempt is not Invoice.State.PAID:
-        # Accepted within the tolerance: still "underpaid" until our own cancellation is through.
+    if attempt is Invoice.State.PAID:
+        invoice.close_due = False
+        note_excess(held.payment, invoice)
+    elif invoice.close_due:
+        # Accepted as it was: still "underpaid" until our own cancellation is through.
         invoice.close_due = attempt is Invoice.State.OPEN
-    elif attempt is not Invoice.State.PAID and not is_news:
-        pass
-    elif attempt is not Invoice.State.PAID:
+    elif is_news:
         raise_attention(
             held.payment,
             Attention.Kind.BACKWARD,
@@ -297,9 +298,6 @@ def _stay_paid(held: Locked, invoice: Invoice, status: Status, *, is_news: bool)
             subject=f"{invoice.attempt}: {status.value}",
             ways_out="Check in Rehive's app whether the money is there.",
         )
-    else:
-        invoice.close_due = False
-        note_excess(held.payment, invoice)
     _finish_held(held, invoice)
 
 
@@ -307,9 +305,10 @@ def _finish_held(held: Locked, invoice: Invoice) -> None:
     """Staff have accepted a payment that waited for them by changing the order by hand: then it is
     paid, and its confirmation due, as if they had pressed the button."""
     payment, order = held.payment, held.order
-    moved_on = order is not None and order.standing is Standing.MOVED_ON
+    if order is None or order.standing is not Standing.MOVED_ON or order.paid_elsewhere:
+        return
     held_for_them = Attention.objects.filter(invoice=invoice, kind=Attention.Kind.LATE)
-    if not payment.is_settled and moved_on and held_for_them.exists():
+    if not payment.is_settled and not invoice.given_back() and held_for_them.exists():
         payment.paid_at = payment.mail_due_at = timezone.now()
         lay_to_rest(invoice, OVERTAKEN, by="staff")
 
@@ -391,6 +390,8 @@ def _note_vanished(invoice: Invoice) -> None:
             Attention.Kind.VANISHED,
             f"Rehive no longer knows invoice {invoice} ({invoice.remote_id}).",
             invoice=invoice,
-            ways_out="Check BUSINESS_ID and the token's business. If it was deleted at Rehive, take"
-            " it for gone: then nothing waits for it any more.",
+            # Laid to rest when it is read again, and then worth another word if it is lost again.
+            subject=f"{invoice.attempt}: {invoice.version}",
+            ways_out="Check API_URL, BUSINESS_ID and the token's business. If it was deleted at"
+            " Rehive, take it for gone: then nothing waits for it any more.",
         )

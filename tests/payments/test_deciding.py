@@ -284,6 +284,18 @@ class TestWhatWasDecidedIsDecided:
         assert None not in (payment.paid_at, payment.mail_due_at)
         assert Attention.objects.get().resolved_at is not None
 
+    def test_what_they_gave_back_first_does_not_pay_the_order(
+        self, rehive: Any, held: Invoice
+    ) -> None:
+        made = refund(held, Decimal("10.00"), reason="no", by="ann")
+        rehive.refund(made.remote_id, "complete")
+        reconcile()
+        moved(get_model("order", "Order").objects.get(number=held.order_number), "Being processed")
+
+        settled(held)
+
+        assert OrderPayment.objects.get().paid_at is None
+
     def test_a_part_payment_whose_rest_came_is_no_question_any_more(
         self, rehive: Any, place_order: Any
     ) -> None:

@@ -322,14 +322,16 @@ class TestFalseAlarms:
         def gone(*args: Any, **kwargs: Any) -> Any:
             raise NotFound("404")
 
-        with monkeypatch.context() as patch:
-            patch.setattr(Client, "invoice", gone)
-            with pytest.raises(NotFound):
-                settled(invoice)
+        for _ in range(2):
+            with monkeypatch.context() as patch:
+                patch.setattr(Client, "invoice", gone)
+                for _ in range(2):
+                    with pytest.raises(NotFound):
+                        settled(invoice)
+            assert Attention.objects.filter(resolved_at=None).count() == 1
+            settled(invoice)
 
-        settled(invoice)
-
-        assert Attention.objects.get().resolved_by == "Rehive"
+        assert {one.resolved_by for one in Attention.objects.all()} == {"Rehive"}
 
     def test_an_order_that_staff_moved_on_was_not_cancelled(
         self, rehive: Any, place_order: Any
