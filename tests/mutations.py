@@ -193,8 +193,8 @@ MUTATIONS = (
     Mutation(
         "strays are looked for",
         "oscar_rehive/payments/reconciling.py",
-        "        may_exist=True,\n        created_at__gt",
-        "        may_exist=True,\n        state=Invoice.State.OPENING,\n        created_at__gt",
+        "        may_exist=True,\n",
+        "        may_exist=True,\n        state=Invoice.State.OPENING,\n",
         QUICK,
     ),
     Mutation(
