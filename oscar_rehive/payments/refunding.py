@@ -37,10 +37,12 @@ def refundable(invoice: Invoice) -> Decimal:
 def refund(invoice: Invoice, amount: Decimal, *, reason: str, by: str) -> Refund:
     """Ask Rehive to refund ``amount``, in the invoice's currency; ``by`` is who wants it.
 
-    Raises ``NotRefundable`` before anything is sent. After a ``RehiveError`` with
-    ``may_have_happened`` the refund stays noted, counts as given, and reconcile finds out; it is
-    never simply sent again.
+    Rehive is asked first what was refunded already: a colleague may have given the same excess back
+    in its own app a minute ago. Raises ``NotRefundable`` before anything is sent. After a
+    ``RehiveError`` with ``may_have_happened`` the refund stays noted, counts as given, and reconcile
+    finds out; it is never simply sent again.
     """
+    follow(invoice, Entry.Source.STAFF)
     with locked(invoice.order_number) as held:
         current = held.payment.invoices.get(pk=invoice.pk)
         asked = _ask(held, current, to_units(amount, current.divisibility), reason, by)
@@ -54,6 +56,7 @@ def refund_all(invoice: Invoice, *, keep: int, reason: str, by: str) -> Refund:
     How much that is, is found out under the lock: a second click, or one after an answer that was
     lost, finds nothing left, and gives nothing back twice.
     """
+    follow(invoice, Entry.Source.STAFF)
     with locked(invoice.order_number) as held:
         current = held.payment.invoices.get(pk=invoice.pk)
         asked = _ask(held, current, units_left(current) - keep, reason, by)

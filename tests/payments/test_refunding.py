@@ -13,9 +13,10 @@ from oscar_rehive.models import Attention, Entry, Invoice, Refund
 from oscar_rehive.payments.deliveries import store, work_on
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.reconciling import reconcile
-from oscar_rehive.payments.refunding import NotRefundable, follow, refund, refundable
+from oscar_rehive.payments.refunding import NotRefundable, follow, refund, refund_all, refundable
 from oscar_rehive.payments.settling import business_of
 from oscar_rehive.rehive.exceptions import RehiveError
+from oscar_rehive.rehive.wire import RemoteRefund
 from tests.steps import opened, settled
 
 pytestmark = pytest.mark.django_db
@@ -33,6 +34,17 @@ def order(rehive: Any, place_order: Any) -> Any:
 
 def paid_invoice() -> Invoice:
     return Invoice.objects.get()
+
+
+def refunded_in_the_app(*, units: int) -> RemoteRefund:
+    """Rehive takes a refund on that the shop knows nothing of."""
+    return client_for(business_of(paid_invoice())).create_refund(
+        paid_invoice().remote_id or "",
+        amount=units,
+        currency="USD",
+        reason="by hand",
+        idempotency_key="app",
+    )
 
 
 def refunded(order: Any) -> Decimal:
@@ -92,15 +104,7 @@ def test_a_failed_refund_can_be_made_again_and_is_shown(rehive: Any, order: Any)
 
 
 def test_a_refund_made_in_rehives_own_app_is_discovered(rehive: Any, order: Any) -> None:
-    client = client_for(business_of(paid_invoice()))
-    made = client.create_refund(
-        paid_invoice().remote_id or "",
-        amount=250,
-        currency="USD",
-        reason="by hand",
-        idempotency_key="app",
-    )
-    rehive.refund(made.id, "complete")
+    rehive.refund(refunded_in_the_app(units=250).id, "complete")
     body = b'{"data": {"id": "%s"}}' % str(paid_invoice().remote_id).encode()
 
     for _ in range(2):
@@ -110,13 +114,42 @@ def test_a_refund_made_in_rehives_own_app_is_discovered(rehive: Any, order: Any)
     assert Refund.objects.get().requested_by == ""
 
 
+def test_what_was_refunded_in_rehives_own_app_is_not_refunded_again(
+    rehive: Any, order: Any
+) -> None:
+    """Nobody has told the shop yet."""
+    refunded_in_the_app(units=700)
+
+    with pytest.raises(NotRefundable, match=r"At most 3\.00 USD"):
+        refund(paid_invoice(), Decimal("4.00"), reason="", by="staff")
+    made = refund_all(paid_invoice(), keep=0, reason="", by="staff")
+
+    assert made.amount == 300
+
+
+def test_nothing_is_refunded_while_nobody_knows_what_was_refunded_already(
+    rehive: Any, order: Any
+) -> None:
+    refunded_in_the_app(units=1000)
+    rehive.faults(error_status={"value": 503, "methods": ["GET"]})
+
+    for give in (
+        lambda: refund(paid_invoice(), Decimal("4.00"), reason="", by="staff"),
+        lambda: refund_all(paid_invoice(), keep=0, reason="", by="staff"),
+    ):
+        with pytest.raises(RehiveError):
+            give()
+
+    assert not Refund.objects.exists()
+
+
 @pytest.mark.parametrize("fault", [{"error_status": 500}, {"throttle": 3}, {"html": 502}])
 def test_a_refund_that_never_reached_rehive_is_told_and_can_be_made_again(
     rehive: Any, order: Any, fault: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from oscar_rehive.payments import refunding
 
-    rehive.faults(**fault)
+    rehive.faults(**{name: {"value": value, "methods": ["POST"]} for name, value in fault.items()})
     with pytest.raises(RehiveError):
         refund(paid_invoice(), Decimal("4.00"), reason="", by="staff")
     rehive.clear_faults()
