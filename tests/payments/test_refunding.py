@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client as Browser
 from django.urls import reverse
 
 from oscar_rehive.models import Attention, Entry, Invoice, Refund
@@ -15,6 +17,7 @@ from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.refunding import NotRefundable, follow, refund, refund_all, refundable
 from oscar_rehive.payments.settling import business_of
+from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.rehive.wire import RemoteRefund
 from tests.steps import opened, settled
@@ -161,13 +164,59 @@ def test_a_refund_that_never_reached_rehive_is_told_and_can_be_made_again(
     assert refundable(paid_invoice()) == Decimal("10.00")
 
 
+@pytest.fixture
+def refunds_told_as(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """From now on Rehive tells its refunds with these fields changed."""
+    real = Client.refunds
+
+    def tell_as(**fields: Any) -> None:
+        def told(*args: Any, **kwargs: Any) -> Iterator[RemoteRefund]:
+            return (dataclasses.replace(one, **fields) for one in real(*args, **kwargs))
+
+        monkeypatch.setattr(Client, "refunds", told)
+
+    return tell_as
+
+
+@pytest.mark.parametrize("status", ["rejected", "requested", ""])
+def test_an_unknown_status_calls_a_person_and_counts_as_given(
+    order: Any, refunds_told_as: Callable[..., None], status: str
+) -> None:
+    made = refund(paid_invoice(), Decimal("4.00"), reason="", by="staff")
+
+    refunds_told_as(status=status)
+    for _ in range(2):
+        reconcile()
+
+    attention = Attention.objects.get()
+    assert attention.kind == Attention.Kind.UNKNOWN_STATUS
+    assert attention.subject == f"refund {made.remote_id}: {status}"
+    assert refundable(paid_invoice()) == Decimal("6.00")
+
+
+@pytest.mark.parametrize("units", [300, 500])
+def test_the_ledger_holds_what_rehive_gave_back_whatever_was_asked_for(
+    rehive: Any, order: Any, refunds_told_as: Callable[..., None], units: int
+) -> None:
+    made = refund(paid_invoice(), Decimal("4.00"), reason="", by="staff")
+    rehive.refund(made.remote_id, "complete")
+
+    refunds_told_as(amount=units)
+    for _ in range(2):
+        reconcile()
+
+    given = Decimal(units) / 100
+    assert refunded(order) == given
+    assert refundable(paid_invoice()) == 10 - given
+
+
 class TestInTheAdmin:
     """Staff give back any part of what came through an invoice, from its page."""
 
     def address(self, name: str) -> str:
         return reverse(f"admin:oscar_rehive_invoice_{name}", args=[paid_invoice().pk])
 
-    def test_a_part_is_asked_for(self, order: Any, admin_client: Client) -> None:
+    def test_a_part_is_asked_for(self, order: Any, admin_client: Browser) -> None:
         page = admin_client.get(self.address("change")).content.decode()
         assert "Refund, up to 10.00 USD" in page
 
@@ -181,13 +230,13 @@ class TestInTheAdmin:
 
     @pytest.mark.parametrize("amount", ["", "0", "-1", "10.01", "0.001", "ten"])
     def test_an_impossible_amount_is_refused_with_its_reason(
-        self, order: Any, admin_client: Client, amount: str
+        self, order: Any, admin_client: Browser, amount: str
     ) -> None:
         answer = admin_client.post(self.address("refund"), {"amount": amount}, follow=True)
 
         assert "errorlist" in answer.content.decode() or 'class="error"' in answer.content.decode()
         assert not Refund.objects.exists()
 
-    def test_not_without_the_permission(self, order: Any, client: Client) -> None:
+    def test_not_without_the_permission(self, order: Any, client: Browser) -> None:
         client.post(self.address("refund"), {"amount": "1.00"})
         assert not Refund.objects.exists()
