@@ -33,7 +33,7 @@ from oscar_rehive.payments.opening import (
 )
 from oscar_rehive.payments.refunding import IN_FLIGHT, follow
 from oscar_rehive.payments.settling import refresh, set_paid_status
-from oscar_rehive.rehive.exceptions import RehiveError, Throttled
+from oscar_rehive.rehive.exceptions import NotFound, RehiveError, Throttled
 from oscar_rehive.rehive.statuses import Status
 
 logger = logging.getLogger(__name__)
@@ -47,9 +47,12 @@ YOUNG = timedelta(hours=2)
 OPEN_EVERY = timedelta(minutes=20)
 """Open invoices are asked about at every run while they are young, and this seldom after that."""
 
-PAID_EVERY = timedelta(hours=24)
+AGAIN_EVERY = timedelta(hours=24)
 PAID_FOR = timedelta(days=120)
-"""Paid invoices are asked about this seldom, and for this long."""
+CLOSED_FOR = timedelta(days=21)
+"""Invoices that were paid or have ended are asked about this seldom, and for this long after the
+payment or the end of the payment window: a refund in Rehive's own app, or money that comes after an
+invoice has expired, may be told by no webhook."""
 
 ANY_BUSINESS = "?"
 
@@ -197,14 +200,10 @@ def _ask(invoice: Invoice) -> Callable[[Summary], None]:
     return do
 
 
-def _received() -> Iterator[Task]:
-    """Refunds on their way, and now and then every invoice that was paid: for what was refunded or
-    taken back in Rehive's own app while the webhook was silent."""
-    now = timezone.now()
-    seldom = Q(asked_at__lte=now - PAID_EVERY, created_at__gt=now - PAID_FOR)
-    in_flight = Q(refunds__status__in=IN_FLIGHT)
-    paid = Invoice.objects.exclude(received=0).filter(seldom | in_flight).distinct()
-    for invoice in paid.select_related("payment").order_by("pk"):
+def _refunds() -> Iterator[Task]:
+    """Refunds on their way."""
+    giving = Invoice.objects.filter(refunds__status__in=IN_FLIGHT).distinct()
+    for invoice in giving.select_related("payment").order_by("pk"):
         yield Task(f"refunds of invoice {invoice}", _follow(invoice), invoice.business_id)
 
 
@@ -217,9 +216,43 @@ def _follow(invoice: Invoice) -> Callable[[Summary], None]:
     return do
 
 
+def _ended() -> Iterator[Task]:
+    """Now and then every invoice that was paid, for what was refunded or taken back in Rehive's own
+    app; and every one that has ended, for money that came all the same."""
+    now = timezone.now()
+    paid = ~Q(received=0) & (
+        Q(payment__paid_at__gt=now - PAID_FOR) | Q(payment__window_ends_at__gt=now - PAID_FOR)
+    )
+    closed = Q(state=Invoice.State.CLOSED, payment__window_ends_at__gt=now - CLOSED_FOR)
+    again = Invoice.objects.filter(paid | closed, asked_at__lte=now - AGAIN_EVERY)
+    for invoice in again.exclude(remote_id=None).select_related("payment").order_by("asked_at"):
+        yield Task(f"invoice {invoice}", _ask_again(invoice), invoice.business_id)
+
+
+def _ask_again(invoice: Invoice) -> Callable[[Summary], None]:
+    def do(summary: Summary) -> None:
+        was_paid = invoice.state == Invoice.State.PAID
+        _refresh_ended(invoice)
+        if invoice.received:
+            follow(invoice, SOURCE)
+        summary.asked += 1
+        summary.paid += not was_paid and invoice.state == Invoice.State.PAID
+
+    return do
+
+
+def _refresh_ended(invoice: Invoice) -> None:
+    """Ask about an invoice that need not change any more. One that Rehive has forgotten, of which
+    ``refresh`` has told a person, has nothing new to say and keeps nothing waiting."""
+    try:
+        refresh(invoice, SOURCE)
+    except NotFound:
+        Invoice.objects.filter(pk=invoice.pk).update(asked_at=timezone.now())
+
+
 def _overdue() -> Iterator[Task]:
-    """Orders whose payment window is over. ``cancel_order`` asks Rehive before it closes an invoice:
-    never cancel blind (peer bug 9)."""
+    """Orders whose payment window is over. Rehive is asked about every attempt first, also about one
+    that had expired or failed and may have been paid since: never cancel blind (peer bug 9)."""
     now = timezone.now()
     for payment in OrderPayment.objects.filter(
         window_ends_at__lte=now, paid_at=None, closed_at=None, cancel_reason=""
@@ -233,6 +266,9 @@ def _expire(number: str) -> Callable[[Summary], None]:
         payment = OrderPayment.objects.get(order_number=number)
         for invoice in payment.invoices.filter(state=Invoice.State.OPEN):
             refresh(invoice, SOURCE)
+        ended = payment.invoices.filter(state=Invoice.State.CLOSED).exclude(remote_id=None)
+        for invoice in ended:
+            _refresh_ended(invoice)
         payment.refresh_from_db()
         if payment.is_settled:
             return
@@ -318,7 +354,8 @@ STAGES: tuple[Callable[[], Iterator[Task]], ...] = (
     _closings,
     _overdue,
     _open,
-    _received,
+    _refunds,
+    _ended,
     _lost,
     _closings,
     _statuses,

@@ -1,16 +1,21 @@
-"""Reconciling: what is due comes first, whatever else there is to ask (P7)."""
+"""Reconciling: what is due comes first, whatever else there is to ask, and what has ended is not
+forgotten (P7)."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from oscar_rehive.models import Invoice, OrderPayment
+from oscar_rehive.models import Attention, Invoice, OrderPayment, Refund
+from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.reconciling import reconcile
+from oscar_rehive.payments.settling import business_of
 from oscar_rehive.rehive.client import Client
-from oscar_rehive.rehive.exceptions import RehiveError, Throttled
-from tests.steps import opened, window_over
+from oscar_rehive.rehive.exceptions import NotFound, RehiveError, Throttled
+from tests.steps import opened, settled, window_over
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,3 +68,108 @@ class TestDueWorkIsDoneUnderAnyLimit:
             reconcile()
 
         assert OrderPayment.objects.get(order_number=paid.order_number).paid_at is not None
+
+
+def days_pass(days: int) -> None:
+    """All that the shop remembers is older by ``days``."""
+    for model, names in (
+        (Invoice, ("created_at", "asked_at")),
+        (OrderPayment, ("created_at", "window_ends_at", "paid_at")),
+    ):
+        for row in model.objects.all():
+            for name in names:
+                if getattr(row, name) is not None:
+                    setattr(row, name, getattr(row, name) - timedelta(days=days))
+            row.save()
+
+
+class TestWhatHasEndedIsNotForgotten:
+    """While no webhook comes."""
+
+    @pytest.fixture
+    def failed(self, rehive: Any, place_order: Any) -> Invoice:
+        """The only attempt to pay an order over 10.00 USD, which has failed."""
+        invoice = opened(place_order(total="10.00"))
+        rehive.outcome(invoice.remote_id, "fail")
+        return settled(invoice)
+
+    def test_bug9_an_attempt_that_was_paid_after_it_had_failed_is_asked_before_the_clock_cancels(
+        self, rehive: Any, failed: Invoice
+    ) -> None:
+        rehive.outcome(failed.remote_id, "pay", force=True)
+        OrderPayment.objects.update(window_ends_at=timezone.now())
+
+        reconcile()
+
+        payment = OrderPayment.objects.get()
+        assert (payment.paid_at is not None, payment.closed_at) == (True, None)
+
+    def test_bug9_while_rehive_cannot_be_asked_the_clock_cancels_nothing(
+        self, rehive: Any, failed: Invoice
+    ) -> None:
+        OrderPayment.objects.update(window_ends_at=timezone.now())
+        rehive.faults(error_status=503)
+
+        reconcile()
+        assert OrderPayment.objects.get().closed_at is None
+
+        rehive.clear_faults()
+        reconcile()
+        assert OrderPayment.objects.get().closed_at is not None
+
+    def test_an_attempt_that_rehive_has_forgotten_does_not_keep_its_order_waiting(
+        self, failed: Invoice, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def forgotten(*args: Any, **kwargs: Any) -> Any:
+            raise NotFound("404")
+
+        monkeypatch.setattr(Client, "invoice", forgotten)
+        OrderPayment.objects.update(window_ends_at=timezone.now())
+
+        assert reconcile().failures == []
+        assert OrderPayment.objects.get().closed_at is not None
+        assert Attention.objects.get().kind == Attention.Kind.VANISHED
+
+    def test_money_that_comes_after_the_end_is_noticed(self, rehive: Any, failed: Invoice) -> None:
+        """``late`` usually comes after ``expired``: we send the same moment for both."""
+        OrderPayment.objects.update(window_ends_at=timezone.now())
+        reconcile()
+        rehive.outcome(failed.remote_id, "pay_late", force=True)
+
+        reconcile()
+        assert Invoice.objects.get().received == 0, "not at every run"
+        days_pass(2)
+        reconcile()
+
+        assert Invoice.objects.get().received == 1000
+        assert Attention.objects.get().kind == Attention.Kind.AFTER_CANCEL
+
+    def test_an_end_of_long_ago_is_left_alone(self, rehive: Any, failed: Invoice) -> None:
+        OrderPayment.objects.update(window_ends_at=timezone.now())
+        reconcile()
+        days_pass(30)
+        asked = len(rehive.requests())
+
+        reconcile()
+
+        assert len(rehive.requests()) == asked
+
+    @pytest.mark.parametrize(("days", "noticed"), [(100, True), (150, False)])
+    def test_a_refund_in_rehives_own_app_is_noticed_for_months_after_the_payment(
+        self, rehive: Any, place_order: Any, days: int, noticed: bool
+    ) -> None:
+        """However long the order had waited to be paid: a payment window can be a year."""
+        opened(place_order(total="10.00"))
+        days_pass(150)
+        OrderPayment.objects.update(window_ends_at=timezone.now() + timedelta(days=1))
+        invoice = Invoice.objects.get()
+        rehive.outcome(invoice.remote_id, "pay")
+        reconcile()
+        client_for(business_of(invoice)).create_refund(
+            invoice.remote_id or "", amount=1, currency="USD", reason="", idempotency_key="app"
+        )
+        days_pass(days)
+
+        reconcile()
+
+        assert Refund.objects.exists() is noticed
