@@ -16,7 +16,7 @@ from oscar.apps.checkout.exceptions import FailedPreCondition
 from oscar.core.loading import get_model
 
 from oscar_rehive import conf
-from oscar_rehive.checkout.methods import PaymentMethod, Rehive, available_methods
+from oscar_rehive.checkout.methods import PaymentMethod, Rehive, all_methods, available_methods
 from oscar_rehive.payments.placing import expect_payment
 from oscar_rehive.payments.progress import progress_of
 from oscar_rehive.shop.shopper import basket_just_ordered, number_of_order
@@ -63,12 +63,19 @@ class PaymentMethodsMixin(_View):
         return available_methods(self.request, total)
 
     def get_chosen_method(self, total: Any) -> PaymentMethod | None:
-        """The method that the shopper chose, or the only one there is."""
+        """The method that the shopper chose, or the only one there is where none was chosen."""
         methods = self.get_payment_methods(total)
-        if len(methods) == 1:
-            return methods[0]
         code = self.checkout_session.payment_method()
+        if not code:
+            return methods[0] if len(methods) == 1 else None
         return next((method for method in methods if method.code == code), None)
+
+    def is_paid_the_shops_way(self) -> bool:
+        """Whether the code that ``pay_by()`` kept is none of ``PAYMENT_METHODS``: a step of the shop's
+        own has kept it, and how that order is paid is none of our business."""
+        code = self.checkout_session.payment_method()
+        # Ours stays ours where PAYMENT_METHODS cannot be read: nobody else would take the payment.
+        return bool(code) and code not in [Rehive.code, *(method.code for method in all_methods())]
 
 
 class RehiveCheckoutMixin(PaymentMethodsMixin):
@@ -85,8 +92,13 @@ class RehiveCheckoutMixin(PaymentMethodsMixin):
         total = self.build_submission()["order_total"]
         if total is None or total.incl_tax <= 0 or self.get_chosen_method(total):
             return
+        if self.is_paid_the_shops_way():
+            return
         raise FailedPreCondition(
-            url=reverse("checkout:payment-method"), message=_("Please choose how to pay")
+            url=reverse("checkout:payment-method"),
+            message=_("What you chose to pay with is not available for this order any more.")
+            if self.checkout_session.payment_method()
+            else _("Please choose how to pay"),
         )
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

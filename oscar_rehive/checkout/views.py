@@ -23,13 +23,17 @@ class PaymentMethodView(PaymentMethodsMixin, oscar_views.PaymentMethodView):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         methods = self._methods()
-        if not methods:
+        if not methods and not self.is_paid_the_shops_way():
             messages.error(
                 request,
                 _("There is no way to pay for this basket at the moment. Please contact us."),
             )
             return redirect("basket:summary")
         if len(methods) == 1:
+            # Over what was chosen before and is not available any more: the preview would send the
+            # shopper here again, for ever.
+            self.checkout_session.pay_by(methods[0].code)
+        if len(methods) <= 1:
             response: HttpResponse = self.get_success_response()
             return response
         chosen = self.checkout_session.payment_method()

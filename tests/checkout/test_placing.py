@@ -24,6 +24,8 @@ Source = get_model("payment", "Source")
 StockRecord = get_model("partner", "StockRecord")
 PaymentDetailsView = get_class("checkout.views", "PaymentDetailsView")
 
+REHIVE = "oscar_rehive.checkout.methods.Rehive"
+
 
 def pay_page(order: Any) -> str:
     return f"/rehive/pay/{payment_token(order.number)}/"
@@ -349,3 +351,42 @@ class TestAShopWithACheckoutOfItsOwn:
         assert order.status == "Being processed"
         assert order.sources.count() == 2
         assert len(mailoutbox) == 1
+
+    @pytest.mark.parametrize(
+        "setting",
+        [
+            pytest.param({}, id="Rehive and cash"),
+            pytest.param({"PAYMENT_METHODS": [REHIVE]}, id="Rehive alone"),
+            pytest.param(
+                {"PAYMENT_METHODS": [REHIVE], "BUSINESSES": {"EUR": {}}}, id="another currency"
+            ),
+            pytest.param({"PAYMENT_METHODS": [REHIVE], "TOKEN": ""}, id="broken"),
+            pytest.param({"PAYMENT_METHODS": 5}, id="broken list of methods"),
+        ],
+    )
+    def test_and_what_is_paid_the_shops_own_way(
+        self, shopper: Shopper, settings: Any, mailoutbox: list[Any], setting: dict[str, Any]
+    ) -> None:
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, **setting}
+        shopper.go_to_payment()
+        shopper.choose("transfer")
+        assert shopper.preview().status_code == 200
+
+        assert shopper.place().headers["Location"] == "/checkout/thank-you/"
+
+        order = Order.objects.get()
+        assert order.status == "Being processed"
+        assert [source.label for source in order.sources.all()] == ["Loyalty points"]
+        assert not OrderPayment.objects.exists()
+        assert len(mailoutbox) == 1
+
+    def test_but_rehive_is_never_taken_for_the_shops_own_way(
+        self, shopper: Shopper, settings: Any
+    ) -> None:
+        """Nobody would take the payment, and the order would be sent."""
+        shopper.go_to_payment()
+        shopper.choose("rehive")
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "PAYMENT_METHODS": 5}
+
+        assert shopper.place().headers["Location"] == "/checkout/payment-method/"
+        assert not Order.objects.exists()
