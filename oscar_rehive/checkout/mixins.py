@@ -49,11 +49,9 @@ class PaymentMethodsMixin(_View):
         items" (peer bug 20)."""
         if request.basket.is_empty:  # type: ignore[attr-defined]  # Oscar's BasketMiddleware
             number = number_of_order(request.session.get("checkout_order_id"))
-            progress = progress_of(number) if number else None
-            if progress is not None and not progress.is_final:
-                raise FailedPreCondition(
-                    url=reverse("oscar_rehive:return", args=[payment_token(progress.order.number)])
-                )
+            waits_at = page_of_unpaid(number) if number else None
+            if waits_at is not None:
+                raise FailedPreCondition(url=waits_at)
         super().check_pre_conditions(request)
 
     def get_payment_methods(self, total: Any) -> list[PaymentMethod]:
@@ -176,6 +174,14 @@ class RehiveCheckoutMixin(PaymentMethodsMixin):
         except Exception:
             logger.exception("Order #%s: a receiver of post_checkout failed", order.number)
         return to_payment
+
+
+def page_of_unpaid(number: str) -> str | None:
+    """The address of the page on which order ``number`` waits for its payment; None if it does not."""
+    progress = progress_of(number)
+    if progress is None or progress.is_final:
+        return None
+    return reverse("oscar_rehive:return", args=[payment_token(number)])
 
 
 def _placed_url(basket_id: int) -> str:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from oscar.apps.checkout import views as oscar_views
 
 from oscar_rehive.checkout.forms import PaymentMethodForm
-from oscar_rehive.checkout.mixins import PaymentMethodsMixin, RehiveCheckoutMixin
+from oscar_rehive.checkout.mixins import PaymentMethodsMixin, RehiveCheckoutMixin, page_of_unpaid
 
 
 class PaymentMethodView(PaymentMethodsMixin, oscar_views.PaymentMethodView):
@@ -70,4 +70,17 @@ class PaymentDetailsView(RehiveCheckoutMixin, oscar_views.PaymentDetailsView):
         """A method that could not take the payment has no page of details to go back to: the
         preview shows its error."""
         response: HttpResponse = self.render_preview(request, **kwargs)
+        return response
+
+
+class ThankYouView(oscar_views.ThankYouView):
+    """Thanks for an order that waits for its payment would be untrue: "no payment was required", "a
+    confirmation has been sent"."""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        order = self.get_object()
+        waits_at = page_of_unpaid(str(order.number)) if order is not None else None
+        if waits_at is not None:
+            return redirect(waits_at)
+        response: HttpResponse = super().get(request, *args, **kwargs)
         return response

@@ -84,9 +84,19 @@ class TestAnOrderIsPlaced:
 
         order = Order.objects.get()
         assert ready.client.session["checkout_order_id"] == order.pk
+        OrderPayment.objects.update(paid_at=timezone.now())
         assert order.number in ready.client.get("/checkout/thank-you/").content.decode()
         # Nothing of this checkout is left over for the next one.
         assert not ready.client.session.get("checkout_data")
+
+    def test_nobody_is_thanked_for_what_is_not_paid_yet(self, ready: Shopper) -> None:
+        """Oscar's page would say "no payment was required" and "a confirmation has been sent"."""
+        ready.place()
+
+        answer = ready.client.get("/checkout/thank-you/")
+
+        token = payment_token(Order.objects.get().number)
+        assert (answer.status_code, answer.headers["Location"]) == (302, f"/rehive/return/{token}/")
 
     def test_a_customer_s_order_and_the_language_for_the_mail(
         self, shopper: Shopper, settings: Any
