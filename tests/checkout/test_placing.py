@@ -400,3 +400,23 @@ class TestAShopWithACheckoutOfItsOwn:
 
         assert shopper.place().headers["Location"] == "/checkout/payment-method/"
         assert not Order.objects.exists()
+
+
+def test_the_readme_s_example_of_a_checkout_of_ones_own(
+    rehive: Any, shopper: Shopper, settings: Any, only_rehive: None
+) -> None:
+    """Earlier it led to Oscar's "Enter payment details", and to a preview that did not name Rehive."""
+    settings.ROOT_URLCONF = "tests.checkout.urls_readme_checkout"
+
+    step = shopper.go_to_payment()
+    details = shopper.client.get("/checkout/payment-details/")
+    preview = shopper.preview().content.decode()
+    placed = shopper.place()
+    thanks = shopper.client.get("/checkout/thank-you/")
+
+    order = Order.objects.get()
+    assert step.headers["Location"] == "/checkout/preview/"
+    assert details.headers["Location"] == "/checkout/payment-method/"
+    assert "You pay on Rehive&#x27;s secure page" in preview
+    assert placed.headers["Location"] == pay_page(order)
+    assert thanks.headers["Location"] == f"/rehive/return/{payment_token(order.number)}/"
