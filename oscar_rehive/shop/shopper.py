@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
 from django.core.signing import BadSignature, Signer
 from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
@@ -99,4 +100,15 @@ def refill_basket(number: str, basket: Any) -> None:
             with suppress(ValueError):
                 basket.add_product(line.product, line.quantity, options)
     if basket.pk and order.basket is not None:
-        basket.vouchers.add(*order.basket.vouchers.all())
+        basket.vouchers.add(*_usable_vouchers(order, basket))
+
+
+def _usable_vouchers(order: Any, basket: Any) -> list[Any]:
+    """Those of the order's basket that ``basket`` can use: with one that another order has used up
+    meanwhile, and that no page of the basket shows, Oscar places no order any more."""
+    user = basket.owner or AnonymousUser()
+    return [
+        voucher
+        for voucher in order.basket.vouchers.all()
+        if voucher.is_active() and voucher.is_available_to_user(user)[0]
+    ]

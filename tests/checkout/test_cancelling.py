@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from django.contrib.messages import get_messages
 from django.test import Client
+from django.utils import timezone
 from oscar.core.loading import get_model
-from oscar.test.factories import create_product
+from oscar.test.factories import UserFactory, create_product
 
 from oscar_rehive.models import Entry, OrderPayment
 from tests.checkout.conftest import Shopper
@@ -95,6 +96,42 @@ class TestTheBasketComesBack:
         basket = answer.wsgi_request.basket
         assert list(basket.vouchers.all()) == [voucher]
         assert basket.total_incl_tax == Decimal("7.34")
+
+    @pytest.mark.parametrize("usage", ["Single use", "Once per customer"])
+    def test_a_voucher_that_was_used_up_meanwhile_stays_out(
+        self, rehive: Any, shopper: Shopper, product: Any, place_order: Any, usage: str
+    ) -> None:
+        """It would not be seen in the basket, and no order could be placed with it."""
+        customer = UserFactory()
+        shopper.client.force_login(customer)
+        voucher = new_voucher(usage=usage)
+        shopper.client.post("/basket/vouchers/add/", {"code": voucher.code})
+        shopper.go_to_payment(guest=None)
+        shopper.choose("rehive")
+        shopper.place()
+        voucher.applications.create(order=place_order(), user=customer)
+
+        shopper.client.post(address("cancel", Order.objects.get(user=customer)))
+
+        basket = shopper.client.get("/basket/").wsgi_request.basket
+        assert [line.product for line in basket.all_lines()] == [product]
+        assert list(basket.vouchers.all()) == []
+        shopper.go_to_payment(guest=None)
+        shopper.choose("rehive")
+        assert "/rehive/pay/" in shopper.place().headers["Location"]
+
+    def test_so_does_one_that_has_ended(self, rehive: Any, shopper: Shopper, product: Any) -> None:
+        voucher = new_voucher(usage="Multi-use")
+        shopper.client.post("/basket/vouchers/add/", {"code": voucher.code})
+        shopper.go_to_payment()
+        shopper.choose("rehive")
+        shopper.place()
+        type(voucher).objects.update(end_datetime=timezone.now())
+
+        shopper.client.post(address("cancel", Order.objects.get()))
+
+        basket = shopper.client.get("/basket/").wsgi_request.basket
+        assert list(basket.vouchers.all()) == []
 
     def test_what_is_no_longer_for_sale_stays_out(
         self, order: Any, shopper: Shopper, product: Any
