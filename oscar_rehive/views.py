@@ -225,14 +225,24 @@ class CancelView(PaymentPage):
         return self._give_basket_back(request)
 
     def _give_basket_back(self, request: HttpRequest) -> HttpResponse:
-        if not claim_basket(self.number):
+        basket = request.basket  # type: ignore[attr-defined]  # set by Oscar's BasketMiddleware
+        refilled = claim_basket(self.number, lambda: refill_basket(self.number, basket))
+        if refilled is None:
             return redirect("oscar_rehive:return", token=self.token)
-        refill_basket(self.number, request.basket)  # type: ignore[attr-defined]  # set by Oscar's BasketMiddleware
-        messages.info(
-            request,
-            _("Order %(number)s was cancelled, and its items are back in your basket.")
-            % {"number": self.number},
-        )
+        if not refilled.left_out:
+            messages.info(
+                request,
+                _("Order %(number)s was cancelled, and its items are back in your basket.")
+                % {"number": self.number},
+            )
+        else:
+            messages.warning(
+                request,
+                _("Order %(number)s was cancelled. Not available any more: %(titles)s.")
+                % {"number": self.number, "titles": ", ".join(refilled.left_out)},
+            )
+        if not refilled.put_back:
+            return redirect("oscar_rehive:return", token=self.token)
         another_way = request.POST.get("then") == "pay"
         return redirect("checkout:index" if another_way else "basket:summary")
 

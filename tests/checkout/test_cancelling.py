@@ -14,7 +14,7 @@ from oscar.test.factories import UserFactory, create_product
 
 from oscar_rehive.models import Entry, OrderPayment
 from tests.checkout.conftest import Shopper
-from tests.checkout.pages import address, stage_of
+from tests.checkout.pages import address, buttons_of, stage_of
 from tests.shop.discounts import voucher as new_voucher
 from tests.steps import payable_at
 
@@ -133,14 +133,36 @@ class TestTheBasketComesBack:
         basket = shopper.client.get("/basket/").wsgi_request.basket
         assert list(basket.vouchers.all()) == []
 
-    def test_what_is_no_longer_for_sale_stays_out(
+    def test_what_is_no_longer_for_sale_stays_out_and_is_named(
+        self, rehive: Any, shopper: Shopper, product: Any
+    ) -> None:
+        shopper.add(create_product(title="Last lamp", price=Decimal(5), num_in_stock=1))
+        shopper.go_to_payment()
+        shopper.choose("rehive")
+        shopper.place()
+        order = Order.objects.get()
+        StockRecord.objects.filter(product__title="Last lamp").update(num_in_stock=0)
+
+        answer = shopper.client.post(address("cancel", order), {"then": "basket"})
+
+        assert contents(shopper.client.get("/basket/")) == [(product.title, 1)]
+        assert "Not available any more: Last lamp." in said(answer)
+        assert "are back in your basket" not in said(answer)
+
+    def test_when_nothing_is_left_for_sale_the_shopper_can_ask_again_later(
         self, order: Any, shopper: Shopper, product: Any
     ) -> None:
-        StockRecord.objects.update(num_in_stock=0)
         # With no stock left the product cannot be bought, and neither crashes nor is oversold.
-        shopper.client.post(address("cancel", order))
+        StockRecord.objects.update(num_in_stock=0)
+        answer = shopper.client.post(address("cancel", order), follow=True)
 
+        assert stage_of(answer) == "cancelled"
+        assert f"Not available any more: {product.title}." in answer.content.decode()
         assert contents(shopper.client.get("/basket/")) == []
+
+        StockRecord.objects.update(num_in_stock=5)
+        shopper.client.post(buttons_of(answer)["Put the items back into my basket"])
+        assert contents(shopper.client.get("/basket/")) == [(product.title, 1)]
 
     def test_a_product_that_was_deleted_stays_out(
         self, order: Any, shopper: Shopper, product: Any
