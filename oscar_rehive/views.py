@@ -82,15 +82,17 @@ class PaymentPage(View):
         """Settle what Rehive says now; False when it could not be asked."""
         progress = self.progress()
         invoice = progress.invoice
-        if invoice is None or invoice.remote_id is None or invoice.state == Invoice.State.PAID:
-            return True
         try:
             if progress.stage is Stage.ENDING:
                 finish(self.number, Entry.Source.RETURN)
-            else:
+            elif invoice and invoice.remote_id and invoice.state != Invoice.State.PAID:
                 refresh(invoice, Entry.Source.RETURN)
-        except (RehiveError, ImproperlyConfigured, OperationalError) as error:
+        except (RehiveError, ImproperlyConfigured, NotOpened, OperationalError) as error:
             logger.warning("Order #%s: %s", self.number, error)
+            return False
+        except Exception:
+            # A receiver of the shop's own, say. Reconcile meets it too; the shopper gets the page.
+            logger.exception("Order #%s: what Rehive says could not be settled", self.number)
             return False
         return True
 
@@ -194,10 +196,10 @@ class StatusView(PaymentPage):
         """Whether this page is the one whose turn it is to ask Rehive."""
         now = timezone.now()
         due = Q(asked_at=None) | Q(asked_at__lte=now - ASK_AGAIN_AFTER)
-        open_invoice = Invoice.objects.filter(
-            due, payment__order_number=self.number, state=Invoice.State.OPEN
-        )
-        return bool(open_invoice.update(asked_at=now))
+        # One that is being opened is looked for only while its order is being cancelled.
+        news = Q(state=Invoice.State.OPEN) | Q(state=Invoice.State.OPENING, close_due=True)
+        waiting = Invoice.objects.filter(due, news, payment__order_number=self.number)
+        return bool(waiting.update(asked_at=now))
 
 
 class CancelView(PaymentPage):
@@ -217,7 +219,7 @@ class CancelView(PaymentPage):
                 _("This order cannot be cancelled: a payment has arrived or is on its way."),
             )
             return redirect("oscar_rehive:return", token=self.token)
-        except (RehiveError, ImproperlyConfigured) as error:
+        except (RehiveError, ImproperlyConfigured, NotOpened) as error:
             logger.warning("Order #%s: not cancelled yet: %s", self.number, error)
             done = False
         if not done:
@@ -225,14 +227,24 @@ class CancelView(PaymentPage):
         return self._give_basket_back(request)
 
     def _give_basket_back(self, request: HttpRequest) -> HttpResponse:
-        if not claim_basket(self.number):
+        basket = request.basket  # type: ignore[attr-defined]  # set by Oscar's BasketMiddleware
+        refilled = claim_basket(self.number, lambda: refill_basket(self.number, basket))
+        if refilled is None:
             return redirect("oscar_rehive:return", token=self.token)
-        refill_basket(self.number, request.basket)  # type: ignore[attr-defined]  # set by Oscar's BasketMiddleware
-        messages.info(
-            request,
-            _("Order %(number)s was cancelled, and its items are back in your basket.")
-            % {"number": self.number},
-        )
+        if not refilled.left_out:
+            messages.info(
+                request,
+                _("Order %(number)s was cancelled, and its items are back in your basket.")
+                % {"number": self.number},
+            )
+        else:
+            messages.warning(
+                request,
+                _("Order %(number)s was cancelled. Not available any more: %(titles)s.")
+                % {"number": self.number, "titles": ", ".join(refilled.left_out)},
+            )
+        if not refilled.put_back:
+            return redirect("oscar_rehive:return", token=self.token)
         another_way = request.POST.get("then") == "pay"
         return redirect("checkout:index" if another_way else "basket:summary")
 

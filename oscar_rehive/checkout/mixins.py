@@ -16,7 +16,7 @@ from oscar.apps.checkout.exceptions import FailedPreCondition
 from oscar.core.loading import get_model
 
 from oscar_rehive import conf
-from oscar_rehive.checkout.methods import PaymentMethod, Rehive, available_methods
+from oscar_rehive.checkout.methods import PaymentMethod, Rehive, all_methods, available_methods
 from oscar_rehive.payments.placing import expect_payment
 from oscar_rehive.payments.progress import progress_of
 from oscar_rehive.shop.shopper import basket_just_ordered, number_of_order
@@ -49,11 +49,9 @@ class PaymentMethodsMixin(_View):
         items" (peer bug 20)."""
         if request.basket.is_empty:  # type: ignore[attr-defined]  # Oscar's BasketMiddleware
             number = number_of_order(request.session.get("checkout_order_id"))
-            progress = progress_of(number) if number else None
-            if progress is not None and not progress.is_final:
-                raise FailedPreCondition(
-                    url=reverse("oscar_rehive:return", args=[payment_token(progress.order.number)])
-                )
+            waits_at = page_of_unpaid(number) if number else None
+            if waits_at is not None:
+                raise FailedPreCondition(url=waits_at)
         super().check_pre_conditions(request)
 
     def get_payment_methods(self, total: Any) -> list[PaymentMethod]:
@@ -63,12 +61,19 @@ class PaymentMethodsMixin(_View):
         return available_methods(self.request, total)
 
     def get_chosen_method(self, total: Any) -> PaymentMethod | None:
-        """The method that the shopper chose, or the only one there is."""
+        """The method that the shopper chose, or the only one there is where none was chosen."""
         methods = self.get_payment_methods(total)
-        if len(methods) == 1:
-            return methods[0]
         code = self.checkout_session.payment_method()
+        if not code:
+            return methods[0] if len(methods) == 1 else None
         return next((method for method in methods if method.code == code), None)
+
+    def is_paid_the_shops_way(self) -> bool:
+        """Whether the code that ``pay_by()`` kept is none of ``PAYMENT_METHODS``: a step of the shop's
+        own has kept it, and how that order is paid is none of our business."""
+        code = self.checkout_session.payment_method()
+        # Ours stays ours where PAYMENT_METHODS cannot be read: nobody else would take the payment.
+        return bool(code) and code not in [Rehive.code, *(method.code for method in all_methods())]
 
 
 class RehiveCheckoutMixin(PaymentMethodsMixin):
@@ -85,8 +90,13 @@ class RehiveCheckoutMixin(PaymentMethodsMixin):
         total = self.build_submission()["order_total"]
         if total is None or total.incl_tax <= 0 or self.get_chosen_method(total):
             return
+        if self.is_paid_the_shops_way():
+            return
         raise FailedPreCondition(
-            url=reverse("checkout:payment-method"), message=_("Please choose how to pay")
+            url=reverse("checkout:payment-method"),
+            message=_("What you chose to pay with is not available for this order any more.")
+            if self.checkout_session.payment_method()
+            else _("Please choose how to pay"),
         )
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -164,6 +174,14 @@ class RehiveCheckoutMixin(PaymentMethodsMixin):
         except Exception:
             logger.exception("Order #%s: a receiver of post_checkout failed", order.number)
         return to_payment
+
+
+def page_of_unpaid(number: str) -> str | None:
+    """The address of the page on which order ``number`` waits for its payment; None if it does not."""
+    progress = progress_of(number)
+    if progress is None or progress.is_final:
+        return None
+    return reverse("oscar_rehive:return", args=[payment_token(number)])
 
 
 def _placed_url(basket_id: int) -> str:

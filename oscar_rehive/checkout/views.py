@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from oscar.apps.checkout import views as oscar_views
 
 from oscar_rehive.checkout.forms import PaymentMethodForm
-from oscar_rehive.checkout.mixins import PaymentMethodsMixin, RehiveCheckoutMixin
+from oscar_rehive.checkout.mixins import PaymentMethodsMixin, RehiveCheckoutMixin, page_of_unpaid
 
 
 class PaymentMethodView(PaymentMethodsMixin, oscar_views.PaymentMethodView):
@@ -23,13 +23,17 @@ class PaymentMethodView(PaymentMethodsMixin, oscar_views.PaymentMethodView):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         methods = self._methods()
-        if not methods:
+        if not methods and not self.is_paid_the_shops_way():
             messages.error(
                 request,
                 _("There is no way to pay for this basket at the moment. Please contact us."),
             )
             return redirect("basket:summary")
         if len(methods) == 1:
+            # Over what was chosen before and is not available any more: the preview would send the
+            # shopper here again, for ever.
+            self.checkout_session.pay_by(methods[0].code)
+        if len(methods) <= 1:
             response: HttpResponse = self.get_success_response()
             return response
         chosen = self.checkout_session.payment_method()
@@ -66,4 +70,17 @@ class PaymentDetailsView(RehiveCheckoutMixin, oscar_views.PaymentDetailsView):
         """A method that could not take the payment has no page of details to go back to: the
         preview shows its error."""
         response: HttpResponse = self.render_preview(request, **kwargs)
+        return response
+
+
+class ThankYouView(oscar_views.ThankYouView):
+    """Thanks for an order that waits for its payment would be untrue: "no payment was required", "a
+    confirmation has been sent"."""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        order = self.get_object()
+        waits_at = page_of_unpaid(str(order.number)) if order is not None else None
+        if waits_at is not None:
+            return redirect(waits_at)
+        response: HttpResponse = super().get(request, *args, **kwargs)
         return response

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from django.db import transaction
 
 from oscar_rehive.models import Entry, Invoice, OrderPayment
@@ -11,6 +14,9 @@ from oscar_rehive.payments.locking import Locked, locked
 from oscar_rehive.payments.opening import LOOK_SECONDS, NotOpened, find_lost
 from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.shop import Standing
+
+if TYPE_CHECKING:
+    from oscar_rehive.shop.shopper import Refilled
 
 
 class NotCancellable(Exception):
@@ -121,12 +127,18 @@ def _forget_wish_while_money_comes(held: Locked) -> None:
             newest.save()
 
 
-def claim_basket(number: str) -> bool:
-    """Whether the caller is the one who gives the basket of the cancelled order back: of several
-    clicks at once exactly one is."""
+def claim_basket(number: str, refill: Callable[[], Refilled]) -> Refilled | None:
+    """Give the basket of the cancelled order back by ``refill``; None when it was given back before:
+    of several clicks at once exactly one does it.
+
+    Both in one transaction, or a process killed between the two would have lost the basket. Where
+    nothing could be put back, it can be tried again.
+    """
     with locked(number) as held:
-        claimed = held.payment.released_at is not None and not held.payment.basket_given_back
-        if claimed:
-            held.payment.basket_given_back = True
-            held.payment.save(update_fields=["basket_given_back"])
-        return claimed
+        payment = held.payment
+        if payment.released_at is None or payment.basket_given_back:
+            return None
+        refilled = refill()
+        payment.basket_given_back = bool(refilled.put_back)
+        payment.save(update_fields=["basket_given_back"])
+        return refilled

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
 from django.core.signing import BadSignature, Signer
 from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
@@ -76,7 +77,16 @@ def order_path(number: str, user_id: int | None) -> str:
     return ""
 
 
-def refill_basket(number: str, basket: Any) -> None:
+@dataclass(frozen=True)
+class Refilled:
+    """What became of an order's items: the titles of those that are in a basket again, and of those
+    that could not be put there."""
+
+    put_back: list[str]
+    left_out: list[str]
+
+
+def refill_basket(number: str, basket: Any) -> Refilled:
     """Put what order ``number`` consists of into ``basket``, and its vouchers.
 
     The order's own basket stays submitted: Oscar makes the order number from the basket's id, and
@@ -84,19 +94,40 @@ def refill_basket(number: str, basket: Any) -> None:
     for sale is left out.
     """
     order = Order._default_manager.get(number=number)
+    refilled = Refilled([], [])
     for line in order.lines.select_related("product", "stockrecord"):
-        if line.product is None or line.stockrecord is None:
-            continue
-        info = basket.get_stock_info(line.product, None)
-        permitted, _ = info.availability.is_purchase_permitted(line.quantity)
-        if permitted:
-            options = [
-                {"option": attribute.option, "value": attribute.value}
-                for attribute in line.attributes.select_related("option")
-                if attribute.option is not None
-            ]
-            # A basket that has another currency already takes no such line.
-            with suppress(ValueError):
-                basket.add_product(line.product, line.quantity, options)
+        fate = refilled.put_back if _put_back(line, basket) else refilled.left_out
+        fate.append(line.title)
     if basket.pk and order.basket is not None:
-        basket.vouchers.add(*order.basket.vouchers.all())
+        basket.vouchers.add(*_usable_vouchers(order, basket))
+    return refilled
+
+
+def _put_back(line: Any, basket: Any) -> bool:
+    if line.product is None or line.stockrecord is None:
+        return False
+    info = basket.get_stock_info(line.product, None)
+    permitted, _ = info.availability.is_purchase_permitted(line.quantity)
+    if not permitted:
+        return False
+    options = [
+        {"option": attribute.option, "value": attribute.value}
+        for attribute in line.attributes.select_related("option")
+        if attribute.option is not None
+    ]
+    try:
+        basket.add_product(line.product, line.quantity, options)
+    except ValueError:  # a basket that has another currency already takes no such line
+        return False
+    return True
+
+
+def _usable_vouchers(order: Any, basket: Any) -> list[Any]:
+    """Those of the order's basket that ``basket`` can use: with one that another order has used up
+    meanwhile, and that no page of the basket shows, Oscar places no order any more."""
+    user = basket.owner or AnonymousUser()
+    return [
+        voucher
+        for voucher in order.basket.vouchers.all()
+        if voucher.is_active() and voucher.is_available_to_user(user)[0]
+    ]

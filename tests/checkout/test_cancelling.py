@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.contrib.messages import get_messages
 from django.test import Client
+from django.utils import timezone
 from oscar.core.loading import get_model
-from oscar.test.factories import create_product
+from oscar.test.factories import UserFactory, create_product
 
 from oscar_rehive.models import Entry, OrderPayment
+from oscar_rehive.rehive.client import Client as RehiveClient
 from tests.checkout.conftest import Shopper
-from tests.checkout.pages import address, stage_of
+from tests.checkout.pages import address, buttons_of, stage_of
 from tests.shop.discounts import voucher as new_voucher
 from tests.steps import payable_at
 
@@ -96,14 +99,72 @@ class TestTheBasketComesBack:
         assert list(basket.vouchers.all()) == [voucher]
         assert basket.total_incl_tax == Decimal("7.34")
 
-    def test_what_is_no_longer_for_sale_stays_out(
+    @pytest.mark.parametrize("usage", ["Single use", "Once per customer"])
+    def test_a_voucher_that_was_used_up_meanwhile_stays_out(
+        self, rehive: Any, shopper: Shopper, product: Any, place_order: Any, usage: str
+    ) -> None:
+        """It would not be seen in the basket, and no order could be placed with it."""
+        customer = UserFactory()
+        shopper.client.force_login(customer)
+        voucher = new_voucher(usage=usage)
+        shopper.client.post("/basket/vouchers/add/", {"code": voucher.code})
+        shopper.go_to_payment(guest=None)
+        shopper.choose("rehive")
+        shopper.place()
+        voucher.applications.create(order=place_order(), user=customer)
+
+        shopper.client.post(address("cancel", Order.objects.get(user=customer)))
+
+        basket = shopper.client.get("/basket/").wsgi_request.basket
+        assert [line.product for line in basket.all_lines()] == [product]
+        assert list(basket.vouchers.all()) == []
+        shopper.go_to_payment(guest=None)
+        shopper.choose("rehive")
+        assert "/rehive/pay/" in shopper.place().headers["Location"]
+
+    def test_so_does_one_that_has_ended(self, rehive: Any, shopper: Shopper, product: Any) -> None:
+        voucher = new_voucher(usage="Multi-use")
+        shopper.client.post("/basket/vouchers/add/", {"code": voucher.code})
+        shopper.go_to_payment()
+        shopper.choose("rehive")
+        shopper.place()
+        type(voucher).objects.update(end_datetime=timezone.now())
+
+        shopper.client.post(address("cancel", Order.objects.get()))
+
+        basket = shopper.client.get("/basket/").wsgi_request.basket
+        assert list(basket.vouchers.all()) == []
+
+    def test_what_is_no_longer_for_sale_stays_out_and_is_named(
+        self, rehive: Any, shopper: Shopper, product: Any
+    ) -> None:
+        shopper.add(create_product(title="Last lamp", price=Decimal(5), num_in_stock=1))
+        shopper.go_to_payment()
+        shopper.choose("rehive")
+        shopper.place()
+        order = Order.objects.get()
+        StockRecord.objects.filter(product__title="Last lamp").update(num_in_stock=0)
+
+        answer = shopper.client.post(address("cancel", order), {"then": "basket"})
+
+        assert contents(shopper.client.get("/basket/")) == [(product.title, 1)]
+        assert "Not available any more: Last lamp." in said(answer)
+        assert "are back in your basket" not in said(answer)
+
+    def test_when_nothing_is_left_for_sale_the_shopper_can_ask_again_later(
         self, order: Any, shopper: Shopper, product: Any
     ) -> None:
-        StockRecord.objects.update(num_in_stock=0)
         # With no stock left the product cannot be bought, and neither crashes nor is oversold.
-        shopper.client.post(address("cancel", order))
+        StockRecord.objects.update(num_in_stock=0)
+        answer = shopper.client.post(address("cancel", order), follow=True)
 
+        assert stage_of(answer) == "cancelled"
+        assert f"Not available any more: {product.title}." in answer.content.decode()
         assert contents(shopper.client.get("/basket/")) == []
+
+        StockRecord.objects.update(num_in_stock=5)
+        shopper.client.post(buttons_of(answer)["Put the items back into my basket"])
+        assert contents(shopper.client.get("/basket/")) == [(product.title, 1)]
 
     def test_a_product_that_was_deleted_stays_out(
         self, order: Any, shopper: Shopper, product: Any
@@ -208,6 +269,27 @@ class TestItIsNotCancelled:
         shopper.client.post(address("cancel", order))
         order.refresh_from_db()
         assert order.status == "Cancelled"
+
+    def test_nor_is_it_a_crash_when_rehive_made_something_else_than_was_asked_for(
+        self, rehive: Any, place_order: Any, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        order = place_order()
+        rehive.faults(lose_answer={"value": True, "methods": ["POST"]})
+        client.get(address("pay", order))
+        rehive.clear_faults()
+        found = RehiveClient.invoices
+
+        def made_wrongly(self: RehiveClient, **kwargs: Any) -> Any:
+            for remote in found(self, **kwargs):
+                yield dataclasses.replace(remote, redirect_url="javascript:alert(1)")
+
+        monkeypatch.setattr(RehiveClient, "invoices", made_wrongly)
+
+        answer = client.post(address("cancel", order))
+
+        assert answer.headers["Location"] == address("return", order)
+        assert client.get(address("return", order)).status_code == 200
+        assert payable_at(rehive, order) == []
 
     def test_with_broken_settings_there_is_an_answer(
         self, order: Any, shopper: Shopper, settings: Any

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
+from oscar.core.loading import get_model
 from oscar.test.factories import create_product
 
 from oscar_rehive.models import OrderPayment
 from tests.checkout.conftest import Shopper
 
 pytestmark = pytest.mark.django_db
+
+Order = get_model("order", "Order")
 
 
 def radio_buttons(answer: Any) -> dict[str, bool]:
@@ -118,6 +121,41 @@ class TestTheStep:
         }
 
         assert goes_to(shopper.place()) == "/checkout/payment-method/"
+
+    def test_nor_does_another_one_silently_take_its_place(
+        self, shopper: Shopper, settings: Any
+    ) -> None:
+        """The basket has grown above MAXIMUM in another tab, and cash is all that is left."""
+        shopper.go_to_payment()
+        shopper.choose("rehive")
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "MAXIMUM": "1"}
+
+        answer = shopper.client.post("/checkout/preview/", {"action": "place_order"}, follow=True)
+
+        assert [where for where, _ in answer.redirect_chain] == [
+            "/checkout/payment-method/",
+            "/checkout/preview/",
+        ]
+        text = answer.content.decode()
+        assert "What you chose to pay with is not available for this order any more." in text
+        assert "Pay the courier in cash" in text
+        assert not Order.objects.exists()
+        assert goes_to(shopper.place()) == "/checkout/thank-you/"
+
+    def test_a_code_that_a_step_of_the_shops_own_has_kept_is_left_alone(
+        self, shopper: Shopper, settings: Any, only_rehive: None
+    ) -> None:
+        shopper.go_to_payment()
+        session = shopper.client.session
+        session["checkout_data"]["payment"] = {"method": "transfer"}
+        session.save()
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "MAXIMUM": "1"}
+
+        assert goes_to(shopper.client.get("/checkout/payment-method/")) == "/checkout/preview/"
+        preview = shopper.preview().content.decode()
+        assert "place_order_form" in preview
+        assert "There is nothing to pay" not in preview
+        assert goes_to(shopper.place()) == "/checkout/thank-you/"
 
     def test_earlier_steps_cannot_be_skipped_either(self, shopper: Shopper) -> None:
         assert goes_to(shopper.client.get("/checkout/payment-method/")) == "/checkout/"

@@ -24,6 +24,8 @@ Source = get_model("payment", "Source")
 StockRecord = get_model("partner", "StockRecord")
 PaymentDetailsView = get_class("checkout.views", "PaymentDetailsView")
 
+REHIVE = "oscar_rehive.checkout.methods.Rehive"
+
 
 def pay_page(order: Any) -> str:
     return f"/rehive/pay/{payment_token(order.number)}/"
@@ -82,9 +84,19 @@ class TestAnOrderIsPlaced:
 
         order = Order.objects.get()
         assert ready.client.session["checkout_order_id"] == order.pk
+        OrderPayment.objects.update(paid_at=timezone.now())
         assert order.number in ready.client.get("/checkout/thank-you/").content.decode()
         # Nothing of this checkout is left over for the next one.
         assert not ready.client.session.get("checkout_data")
+
+    def test_nobody_is_thanked_for_what_is_not_paid_yet(self, ready: Shopper) -> None:
+        """Oscar's page would say "no payment was required" and "a confirmation has been sent"."""
+        ready.place()
+
+        answer = ready.client.get("/checkout/thank-you/")
+
+        token = payment_token(Order.objects.get().number)
+        assert (answer.status_code, answer.headers["Location"]) == (302, f"/rehive/return/{token}/")
 
     def test_a_customer_s_order_and_the_language_for_the_mail(
         self, shopper: Shopper, settings: Any
@@ -349,3 +361,62 @@ class TestAShopWithACheckoutOfItsOwn:
         assert order.status == "Being processed"
         assert order.sources.count() == 2
         assert len(mailoutbox) == 1
+
+    @pytest.mark.parametrize(
+        "setting",
+        [
+            pytest.param({}, id="Rehive and cash"),
+            pytest.param({"PAYMENT_METHODS": [REHIVE]}, id="Rehive alone"),
+            pytest.param(
+                {"PAYMENT_METHODS": [REHIVE], "BUSINESSES": {"EUR": {}}}, id="another currency"
+            ),
+            pytest.param({"PAYMENT_METHODS": [REHIVE], "TOKEN": ""}, id="broken"),
+            pytest.param({"PAYMENT_METHODS": 5}, id="broken list of methods"),
+        ],
+    )
+    def test_and_what_is_paid_the_shops_own_way(
+        self, shopper: Shopper, settings: Any, mailoutbox: list[Any], setting: dict[str, Any]
+    ) -> None:
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, **setting}
+        shopper.go_to_payment()
+        shopper.choose("transfer")
+        assert shopper.preview().status_code == 200
+
+        assert shopper.place().headers["Location"] == "/checkout/thank-you/"
+
+        order = Order.objects.get()
+        assert order.status == "Being processed"
+        assert [source.label for source in order.sources.all()] == ["Loyalty points"]
+        assert not OrderPayment.objects.exists()
+        assert len(mailoutbox) == 1
+
+    def test_but_rehive_is_never_taken_for_the_shops_own_way(
+        self, shopper: Shopper, settings: Any
+    ) -> None:
+        """Nobody would take the payment, and the order would be sent."""
+        shopper.go_to_payment()
+        shopper.choose("rehive")
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "PAYMENT_METHODS": 5}
+
+        assert shopper.place().headers["Location"] == "/checkout/payment-method/"
+        assert not Order.objects.exists()
+
+
+def test_the_readme_s_example_of_a_checkout_of_ones_own(
+    rehive: Any, shopper: Shopper, settings: Any, only_rehive: None
+) -> None:
+    """Earlier it led to Oscar's "Enter payment details", and to a preview that did not name Rehive."""
+    settings.ROOT_URLCONF = "tests.checkout.urls_readme_checkout"
+
+    step = shopper.go_to_payment()
+    details = shopper.client.get("/checkout/payment-details/")
+    preview = shopper.preview().content.decode()
+    placed = shopper.place()
+    thanks = shopper.client.get("/checkout/thank-you/")
+
+    order = Order.objects.get()
+    assert step.headers["Location"] == "/checkout/preview/"
+    assert details.headers["Location"] == "/checkout/payment-method/"
+    assert "You pay on Rehive&#x27;s secure page" in preview
+    assert placed.headers["Location"] == pay_page(order)
+    assert thanks.headers["Location"] == f"/rehive/return/{payment_token(order.number)}/"

@@ -6,9 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
+from django.db.models.signals import post_save
 from django.test import Client
 from django.utils import timezone
 from django.utils.translation import override
+from oscar.core.loading import get_model
 from oscar.test.factories import UserFactory
 
 from oscar_rehive.models import Invoice, OrderPayment
@@ -16,6 +19,8 @@ from tests.checkout.pages import address, buttons_of, stage_of
 from tests.steps import opened, window_over
 
 pytestmark = pytest.mark.django_db
+
+Source = get_model("payment", "Source")
 
 
 @pytest.mark.parametrize(
@@ -110,6 +115,49 @@ def test_a_cancellation_that_waits_for_rehive(
     assert not {name for name in buttons_of(answer) if name.startswith("Pay")}
     order.refresh_from_db()
     assert order.status == "Pending"
+
+
+@pytest.fixture
+def ending(rehive: Any, place_order: Any, client: Client) -> Any:
+    """An order that is being cancelled, and of whose invoice nobody knows whether it was made."""
+    order = place_order()
+    rehive.faults(error_status={"value": 500, "methods": ["POST"]})
+    client.get(address("pay", order))
+    rehive.faults(error_status=True)
+    assert stage_of(client.post(address("cancel", order), follow=True)) == "ending"
+    assert Invoice.objects.get().state == Invoice.State.OPENING
+    rehive.clear_faults()
+    return order
+
+
+def test_a_cancellation_without_an_answer_to_the_invoice_is_finished_by_the_page(
+    ending: Any, client: Client
+) -> None:
+    assert stage_of(client.get(address("return", ending))) == "cancelled"
+
+
+def test_p11_whatever_settling_runs_into_the_shopper_has_a_page(
+    rehive: Any, place_order: Any, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A receiver of the shop's own that fails in a way nobody foresaw."""
+    order = place_order()
+    rehive.outcome(opened(order).remote_id, "pay")
+
+    def fail(**kwargs: Any) -> None:
+        raise IntegrityError("the shop's own table")
+
+    post_save.connect(fail, sender=Source, weak=False)
+    try:
+        answer = client.get(address("return", order))
+        asked = client.get(address("status", order))
+    finally:
+        post_save.disconnect(fail, sender=Source)
+
+    assert (answer.status_code, stage_of(answer)) == (200, "open")
+    assert "We could not ask Rehive" in answer.content.decode()
+    assert asked.status_code == 200
+    assert "the shop's own table" in caplog.text
+    assert stage_of(client.get(address("return", order))) == "paid"
 
 
 @pytest.mark.parametrize("status", ["Being processed", "Complete"])
@@ -224,6 +272,20 @@ class TestStatus:
             self.ask(client, order)
 
         assert len(rehive.requests()) == before + 1
+
+    def test_a_cancellation_goes_on_while_an_invoice_is_still_looked_for(
+        self, rehive: Any, ending: Any, client: Client
+    ) -> None:
+        rehive.faults(error_status=True)
+        Invoice.objects.update(asked_at=None)
+        before = len(rehive.requests())
+        for _ in range(3):
+            assert self.ask(client, ending) == {"stage": "ending", "final": False}
+        assert len(rehive.requests()) == before + 1
+        rehive.clear_faults()
+        Invoice.objects.update(asked_at=None)
+
+        assert self.ask(client, ending) == {"stage": "cancelled", "final": True}
 
     def test_p11_trouble_is_no_news(self, rehive: Any, place_order: Any, client: Client) -> None:
         order = place_order()

@@ -1,15 +1,24 @@
-"""A shop with a checkout of its own, to which the mixins were added."""
+"""A shop with a checkout of its own, to which the mixin was added. Beside Rehive it takes bank transfers,
+in its own step and without a class in ``PAYMENT_METHODS``."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import include, path
 from oscar.apps.checkout import views as oscar_views
 from oscar.core.loading import get_model
 
 from oscar_rehive.checkout.mixins import RehiveCheckoutMixin
 from sandbox.urls import urlpatterns as sandbox_urls
+
+
+class OwnPaymentMethodView(oscar_views.PaymentMethodView):
+    def post(self, request: HttpRequest) -> HttpResponse:
+        self.checkout_session.pay_by(request.POST["method"])
+        return redirect("checkout:preview")
 
 
 class OwnPaymentDetailsView(RehiveCheckoutMixin, oscar_views.PaymentDetailsView):
@@ -30,5 +39,8 @@ class OwnPaymentDetailsView(RehiveCheckoutMixin, oscar_views.PaymentDetailsView)
         return super().get_initial_order_status(basket) or "Being processed"
 
 
-own_checkout = [path("preview/", OwnPaymentDetailsView.as_view(preview=True), name="preview")]
+own_checkout = [
+    path("payment-method/", OwnPaymentMethodView.as_view(), name="payment-method"),
+    path("preview/", OwnPaymentDetailsView.as_view(preview=True), name="preview"),
+]
 urlpatterns = [path("checkout/", include((own_checkout, "own_checkout"))), *sandbox_urls]

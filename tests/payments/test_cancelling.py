@@ -15,6 +15,7 @@ from oscar_rehive.payments.opening import NotPayable
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import RehiveError
+from oscar_rehive.shop.shopper import Refilled
 from tests.steps import opened, payable_at, payment_page, settled, window_over
 
 pytestmark = pytest.mark.django_db
@@ -188,8 +189,37 @@ def test_money_for_a_deleted_order_is_shown(rehive: Any, place_order: Any) -> No
 def test_the_basket_is_given_back_once(rehive: Any, place_order: Any) -> None:
     order = place_order()
     cancel_order(order.number, reason="because", source=Entry.Source.CHECKOUT)
+    refilled = Refilled(put_back=["Mug"], left_out=["Lamp"])
 
-    assert [claim_basket(order.number) for _ in range(3)] == [True, False, False]
+    answers = [claim_basket(order.number, lambda: refilled) for _ in range(3)]
+
+    assert answers == [refilled, None, None]
+
+
+def test_a_basket_that_nothing_could_be_put_back_into_can_be_asked_for_again(
+    rehive: Any, place_order: Any
+) -> None:
+    order = place_order()
+    cancel_order(order.number, reason="because", source=Entry.Source.CHECKOUT)
+
+    for put_back in ([], ["Mug"]):
+        refilled = Refilled(put_back, left_out=[])
+        assert claim_basket(order.number, lambda told=refilled: told) == refilled
+
+
+def test_a_basket_whose_giving_back_was_interrupted_is_not_lost(
+    rehive: Any, place_order: Any
+) -> None:
+    order = place_order()
+    cancel_order(order.number, reason="because", source=Entry.Source.CHECKOUT)
+
+    def killed() -> Refilled:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        claim_basket(order.number, killed)
+
+    assert not OrderPayment.objects.get().basket_given_back
 
 
 def test_a_basket_whose_order_could_only_be_cancelled_later_is_still_given_back(
