@@ -18,7 +18,7 @@ from django.utils import timezone
 from oscar_rehive import conf
 from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment
 from oscar_rehive.payments.cancelling import NotCancellable, cancel_order, finish
-from oscar_rehive.payments.deliveries import work_on
+from oscar_rehive.payments.deliveries import lost_attempts, work_on_waiting
 from oscar_rehive.payments.ending import BY_STAFF
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.history import raise_attention
@@ -53,8 +53,6 @@ CLOSED_FOR = timedelta(days=21)
 """Invoices that were paid or have ended are asked about this seldom, and for this long after the
 payment or the end of the payment window: a refund in Rehive's own app, or money that comes after an
 invoice has expired, may be told by no webhook."""
-
-ANY_BUSINESS = "?"
 
 SOURCE = Entry.Source.RECONCILE
 
@@ -166,17 +164,19 @@ def _find_all(business: conf.BusinessConfig) -> None:
 
 
 def _deliveries() -> Iterator[Task]:
-    for delivery in Delivery.objects.filter(state=Delivery.State.NEW).order_by("pk"):
-        invoice = Invoice.objects.filter(remote_id=delivery.remote_id).first()
-        business_id = invoice.business_id if invoice else ANY_BUSINESS
-        yield Task(f"delivery {delivery.pk}", _work_on(delivery), business_id)
+    """What the webhook told and nobody could work on yet: all about the same invoice at once."""
+    waiting = Delivery.objects.filter(state=Delivery.State.NEW).order_by("pk")
+    for remote_id, reference in dict.fromkeys(waiting.values_list("remote_id", "reference")):
+        known = Invoice.objects.filter(remote_id=remote_id).first()
+        invoice = known or lost_attempts(reference).first()
+        business_id = invoice.business_id if invoice else ""
+        yield Task(f"deliveries about {remote_id}", _work_on(remote_id, reference), business_id)
 
 
-def _work_on(delivery: Delivery) -> Callable[[Summary], None]:
+def _work_on(remote_id: str, reference: str) -> Callable[[Summary], None]:
     def do(summary: Summary) -> None:
-        work_on(delivery)
-        if delivery.state == Delivery.State.NEW:
-            summary.failures.append(f"delivery {delivery.pk}: {delivery.reason}")
+        for left in work_on_waiting(remote_id, reference):
+            summary.failures.append(f"delivery {left.pk}: {left.reason}")
 
     return do
 
@@ -350,9 +350,9 @@ def _mail(number: str) -> Callable[[Summary], None]:
 # was settled on the way is finished by the last two.
 STAGES: tuple[Callable[[], Iterator[Task]], ...] = (
     _mails,
-    _deliveries,
     _closings,
     _overdue,
+    _deliveries,
     _open,
     _refunds,
     _ended,
