@@ -23,7 +23,7 @@ from oscar_rehive.payments.ending import BY_STAFF
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.history import raise_attention
 from oscar_rehive.payments.locking import locked
-from oscar_rehive.payments.mails import send_confirmation_if_due
+from oscar_rehive.payments.mails import NotSent, send_confirmation
 from oscar_rehive.payments.opening import (
     NotOpened,
     adopt,
@@ -33,7 +33,7 @@ from oscar_rehive.payments.opening import (
 )
 from oscar_rehive.payments.refunding import IN_FLIGHT, follow
 from oscar_rehive.payments.settling import refresh, set_paid_status
-from oscar_rehive.rehive.exceptions import NotFound, RehiveError, Throttled
+from oscar_rehive.rehive.exceptions import NotFound, RehiveError, Throttled, Unreachable
 from oscar_rehive.rehive.statuses import Status
 
 logger = logging.getLogger(__name__)
@@ -53,6 +53,8 @@ CLOSED_FOR = timedelta(days=21)
 """Invoices that were paid or have ended are asked about this seldom, and for this long after the
 payment or the end of the payment window: a refund in Rehive's own app, or money that comes after an
 invoice has expired, may be told by no webhook."""
+
+MAIL_SERVER = "the mail server"
 
 SOURCE = Entry.Source.RECONCILE
 
@@ -79,42 +81,63 @@ class Summary:
 
 @dataclass(frozen=True)
 class Task:
-    """One thing to put right: what it is about, the way to do it, and the id of the business that it
-    asks (empty: it needs no Rehive)."""
+    """One thing to put right: what it is about, the way to do it, and whom that asks: the id of a
+    business, the mail server, or nobody."""
 
     name: str
     do: Callable[[Summary], None]
-    business_id: str = ""
+    asks: str = ""
 
 
 def reconcile(watch: Callable[[list[Task]], Iterable[Task]] = iter) -> Summary:
     """Do everything that there is to do; ``watch`` may show the tasks of a stage as they are done.
 
-    What goes wrong is noted in the summary and left for the next run. A business that limits our
-    requests is left alone for the rest of the run: asking on would prolong the wait.
+    What goes wrong is noted in the summary and left for the next run. Whoever limits our requests or
+    does not answer is left alone for the rest of the run: asking on would prolong the wait of all.
     """
     summary = Summary()
-    throttled: set[str] = set()
+    left_alone: set[str] = set()
     for stage in STAGES:
         for task in watch(list(stage())):
-            if not (task.business_id and task.business_id in throttled):
-                _run(task, summary, throttled)
+            if task.asks not in left_alone:
+                _run(task, summary, left_alone)
     summary.attention = Attention.objects.filter(resolved_at=None).count()
     return summary
 
 
-def _run(task: Task, summary: Summary, throttled: set[str]) -> None:
+def _run(task: Task, summary: Summary, left_alone: set[str]) -> None:
     try:
         task.do(summary)
-    except Throttled as error:
-        throttled.add(task.business_id)
+    except (RehiveError, NotOpened, NotSent, ImproperlyConfigured) as error:
         summary.failures.append(f"{task.name}: {error}")
-    except (RehiveError, NotOpened, ImproperlyConfigured) as error:
-        summary.failures.append(f"{task.name}: {error}")
+        if task.asks and _is_in_vain(task.asks, error):
+            left_alone.add(task.asks)
     except Exception as error:
         # Nobody knows what a shop's own code raises; the orders behind this one must not wait (P7).
         logger.exception("%s failed", task.name)
         summary.failures.append(f"{task.name}: {error}")
+
+
+def _is_in_vain(asks: str, error: Exception) -> bool:
+    """Whether ``error`` says that nobody there would answer another question either.
+
+    A business that did not answer is asked for nothing but itself: one invoice on which Rehive
+    stumbles every time must not keep the others waiting.
+    """
+    business = _named().get(asks)
+    if isinstance(error, ImproperlyConfigured):
+        return business is None
+    if isinstance(error, Unreachable) and business is not None:
+        try:
+            client_for(business).business()
+        except RehiveError:
+            return True
+    return isinstance(error, (Throttled, NotSent))
+
+
+def _named() -> dict[str, conf.BusinessConfig]:
+    """The businesses that the settings name, by their ids."""
+    return {business.business_id: business for business in conf.current().businesses.values()}
 
 
 def _business_id_of(number: str) -> str:
@@ -333,23 +356,26 @@ def _set_status(number: str) -> Callable[[Summary], None]:
 
 
 def _mails() -> Iterator[Task]:
-    for payment in OrderPayment.objects.filter(mail_due_at__isnull=False, mail_sent_at=None):
-        yield Task(f"confirmation of order {payment.order_number}", _mail(payment.order_number))
+    """Those first that failed longest ago, or never."""
+    due = OrderPayment.objects.filter(mail_due_at__isnull=False, mail_sent_at=None)
+    for payment in due.order_by(F("mail_claimed_at").asc(nulls_first=True), "mail_due_at"):
+        number = payment.order_number
+        yield Task(f"confirmation of order {number}", _mail(number), MAIL_SERVER)
 
 
 def _mail(number: str) -> Callable[[Summary], None]:
     def do(summary: Summary) -> None:
-        summary.mailed += send_confirmation_if_due(number)
+        summary.mailed += send_confirmation(number)
 
     return do
 
 
-# In this order, and each asked for its tasks only when the one before is through. What needs no Rehive
-# comes first, then what is due, then what is merely looked at, and last what may read a whole list: a
+# In this order, and each asked for its tasks only when the one before is through. What is due comes
+# first, then what was told, then what is merely looked at, and last what may read a whole list: a
 # limit on our requests, or one lost attempt, must not keep orders from being paid or cancelled. What
-# was settled on the way is finished by the last two.
+# was settled on the way is finished at the end; the mails last, for a mail server that hangs must not
+# keep orders from being settled.
 STAGES: tuple[Callable[[], Iterator[Task]], ...] = (
-    _mails,
     _closings,
     _overdue,
     _deliveries,

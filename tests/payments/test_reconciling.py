@@ -14,7 +14,8 @@ from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.settling import business_of
 from oscar_rehive.rehive.client import Client
-from oscar_rehive.rehive.exceptions import NotFound, RehiveError, Throttled
+from oscar_rehive.rehive.exceptions import NotFound, RehiveError, Throttled, Unreachable
+from oscar_rehive.shop.oscar import OscarShop
 from tests.steps import opened, settled, window_over
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -81,6 +82,71 @@ def days_pass(days: int) -> None:
                 if getattr(row, name) is not None:
                     setattr(row, name, getattr(row, name) - timedelta(days=days))
             row.save()
+
+
+class TestWhoDoesNotAnswerIsLeftAlone:
+    """For the rest of the run: each question takes seconds, and everybody waits behind it."""
+
+    def test_a_business_that_is_down(
+        self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for _ in range(4):
+            opened(place_order())
+        asked: list[Any] = []
+
+        def down(*args: Any, **kwargs: Any) -> Any:
+            asked.append(args)
+            raise Unreachable("hangs")
+
+        monkeypatch.setattr(Client, "_send", down)
+        failures = reconcile().failures
+
+        assert (len(failures), len(asked)) == (1, 2)
+
+    def test_but_not_for_invoices_on_which_rehive_stumbles(
+        self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        poor = [opened(place_order()).remote_id for _ in range(4)]
+        rehive.outcome(opened(place_order()).remote_id, "pay")
+        real = Client.invoice
+
+        def invoice(client: Client, remote_id: str, **kwargs: Any) -> Any:
+            if remote_id in poor:
+                raise Unreachable("500")
+            return real(client, remote_id, **kwargs)
+
+        monkeypatch.setattr(Client, "invoice", invoice)
+        summary = reconcile()
+
+        assert (len(summary.failures), summary.paid) == (4, 1)
+
+    @pytest.fixture
+    def tried(self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """The orders whose confirmation was tried; the mail server takes none but the last."""
+        tried: list[str] = []
+        orders = [place_order() for _ in range(4)]
+
+        def send(shop: OscarShop, number: str, **kwargs: Any) -> None:
+            tried.append(number)
+            if number != orders[-1].number:
+                raise TimeoutError
+
+        monkeypatch.setattr(OscarShop, "send_confirmation", send)
+        for order in orders:
+            rehive.outcome(opened(order).remote_id, "pay")
+        return tried
+
+    def test_a_mail_server(self, tried: list[str]) -> None:
+        summary = reconcile()
+
+        assert (summary.paid, len(summary.failures), len(tried)) == (4, 1, 1)
+
+    def test_but_one_mail_that_never_goes_does_not_keep_the_others_waiting(
+        self, tried: list[str]
+    ) -> None:
+        mailed = sum(reconcile().mailed for _ in range(4))
+
+        assert (mailed, len(set(tried))) == (1, 4)
 
 
 class TestWhatHasEndedIsNotForgotten:
