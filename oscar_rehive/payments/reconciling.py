@@ -119,7 +119,8 @@ def _run(task: Task, summary: Summary, left_alone: set[str]) -> None:
 
 
 def _is_in_vain(asks: str, error: Exception) -> bool:
-    """Whether ``error`` says that nobody there would answer another question either.
+    """Whether ``error`` says that nobody there would answer another question either, or that the
+    settings no longer name the business: said once, not for each of its invoices.
 
     A business that did not answer is asked for nothing but itself: one invoice on which Rehive
     stumbles every time must not keep the others waiting.
@@ -241,13 +242,16 @@ def _follow(invoice: Invoice) -> Callable[[Summary], None]:
 
 def _ended() -> Iterator[Task]:
     """Now and then every invoice that was paid, for what was refunded or taken back in Rehive's own
-    app; and every one that has ended, for money that came all the same."""
+    app; and every one that has ended, for money that came all the same. Not those of a business that
+    the settings no longer name: with them nothing is owed."""
     now = timezone.now()
     paid = ~Q(received=0) & (
         Q(payment__paid_at__gt=now - PAID_FOR) | Q(payment__window_ends_at__gt=now - PAID_FOR)
     )
     closed = Q(state=Invoice.State.CLOSED, payment__window_ends_at__gt=now - CLOSED_FOR)
-    again = Invoice.objects.filter(paid | closed, asked_at__lte=now - AGAIN_EVERY)
+    again = Invoice.objects.filter(
+        paid | closed, asked_at__lte=now - AGAIN_EVERY, business_id__in=_named()
+    )
     for invoice in again.exclude(remote_id=None).select_related("payment").order_by("asked_at"):
         yield Task(f"invoice {invoice}", _ask_again(invoice), invoice.business_id)
 
@@ -289,8 +293,8 @@ def _expire(number: str) -> Callable[[Summary], None]:
         payment = OrderPayment.objects.get(order_number=number)
         for invoice in payment.invoices.filter(state=Invoice.State.OPEN):
             refresh(invoice, SOURCE)
-        ended = payment.invoices.filter(state=Invoice.State.CLOSED).exclude(remote_id=None)
-        for invoice in ended:
+        ended = payment.invoices.filter(state=Invoice.State.CLOSED, business_id__in=_named())
+        for invoice in ended.exclude(remote_id=None):
             _refresh_ended(invoice)
         payment.refresh_from_db()
         if payment.is_settled:

@@ -120,6 +120,29 @@ class TestWhoDoesNotAnswerIsLeftAlone:
 
         assert (len(summary.failures), summary.paid) == (4, 1)
 
+    def test_a_business_that_the_settings_no_longer_name(
+        self, rehive: Any, place_order: Any, settings: Any
+    ) -> None:
+        """Told once for all that is owed, and not at all for what is merely looked at again."""
+        for _ in range(3):
+            rehive.outcome(opened(place_order()).remote_id, "pay")
+        reconcile()
+        days_pass(2)
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "BUSINESS_ID": "another"}
+        assert reconcile().failures == []
+
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "BUSINESS_ID": rehive.business_id}
+        window_over(place_order())
+        for order in (place_order(), place_order()):
+            opened(order)
+            window_over(order)
+        opened(place_order())
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "BUSINESS_ID": "another"}
+        summary = reconcile()
+
+        assert [rehive.business_id in failure for failure in summary.failures] == [True]
+        assert summary.cancelled == 1, "an order without any invoice needs no business"
+
     @pytest.fixture
     def tried(self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         """The orders whose confirmation was tried; the mail server takes none but the last."""
@@ -181,6 +204,15 @@ class TestWhatHasEndedIsNotForgotten:
 
         rehive.clear_faults()
         reconcile()
+        assert OrderPayment.objects.get().closed_at is not None
+
+    def test_an_attempt_of_a_business_of_the_past_does_not_keep_its_order_waiting(
+        self, failed: Invoice, settings: Any
+    ) -> None:
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "BUSINESS_ID": "another"}
+        OrderPayment.objects.update(window_ends_at=timezone.now())
+
+        assert reconcile().failures == []
         assert OrderPayment.objects.get().closed_at is not None
 
     def test_an_attempt_that_rehive_has_forgotten_does_not_keep_its_order_waiting(
