@@ -35,6 +35,7 @@ from oscar_rehive.payments.refunding import IN_FLIGHT, follow
 from oscar_rehive.payments.settling import refresh, set_paid_status
 from oscar_rehive.rehive.exceptions import NotFound, RehiveError, Throttled, Unreachable
 from oscar_rehive.rehive.statuses import Status
+from oscar_rehive.shop import Standing, get_shop
 
 logger = logging.getLogger(__name__)
 
@@ -324,14 +325,23 @@ def _note_part_paid(number: str) -> None:
 
 
 def _closings() -> Iterator[Task]:
-    numbers = set(
-        OrderPayment.objects.filter(released_at=None)
-        .filter(Q(closed_at=None) | Q(cancel_reason=BY_STAFF))
-        .exclude(cancel_reason="")
-        .values_list("order_number", flat=True)
-    ) | set(Invoice.objects.filter(close_due=True).values_list("payment__order_number", flat=True))
-    for number in sorted(numbers):
-        yield Task(f"closing invoices of order {number}", _finish(number), _business_id_of(number))
+    """Orders that wait for their end, orders that staff cancelled and that hold stock still, and
+    invoices that must not stay payable."""
+    wished = OrderPayment.objects.filter(released_at=None).exclude(cancel_reason="")
+    ending = wished.filter(paid_at=None, closed_at=None).values_list("order_number", flat=True)
+    by_staff = wished.filter(cancel_reason=BY_STAFF).values_list("order_number", flat=True)
+    holding = [number for number in by_staff if _is_cancelled(number)]
+    due = Invoice.objects.filter(close_due=True)
+    asks = dict.fromkeys([*ending, *holding], "")
+    asks |= dict(due.values_list("payment__order_number", "business_id"))
+    for number in sorted(asks):
+        yield Task(f"closing invoices of order {number}", _finish(number), asks[number])
+
+
+def _is_cancelled(number: str) -> bool:
+    """Not so where staff have changed their mind or deleted the order: it has nothing to release."""
+    order = get_shop().find(number)
+    return order is not None and order.standing is Standing.CANCELLED
 
 
 def _finish(number: str) -> Callable[[Summary], None]:

@@ -10,8 +10,9 @@ import pytest
 from django.utils import timezone
 
 from oscar_rehive.models import Attention, Invoice, OrderPayment, Refund
+from oscar_rehive.payments.cancelling import note_cancelled_by_staff
 from oscar_rehive.payments.gateway import client_for
-from oscar_rehive.payments.reconciling import reconcile
+from oscar_rehive.payments.reconciling import Task, reconcile
 from oscar_rehive.payments.settling import business_of
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import NotFound, RehiveError, Throttled, Unreachable
@@ -271,3 +272,28 @@ class TestWhatHasEndedIsNotForgotten:
         reconcile()
 
         assert Refund.objects.exists() is noticed
+
+
+@pytest.mark.parametrize("then", ["deleted", "moved on"])
+def test_what_staff_cancelled_and_then_changed_is_not_cleared_up_for_ever(
+    rehive: Any, place_order: Any, then: str
+) -> None:
+    """The process was killed between the cancellation and its clearing up."""
+    order = place_order()
+    note_cancelled_by_staff(order.number)
+    if then == "deleted":
+        order.delete()
+    else:
+        type(order).objects.update(status="Being processed")
+    done: list[str] = []
+
+    def watch(tasks: list[Task]) -> list[Task]:
+        done.extend(task.name for task in tasks)
+        return tasks
+
+    for _ in range(2):
+        reconcile()
+    reconcile(watch)
+
+    assert OrderPayment.objects.get().closed_at is not None
+    assert done == []
