@@ -192,7 +192,7 @@ MUTATIONS = (
     ),
     Mutation(
         "strays are looked for",
-        "oscar_rehive/payments/reconciling.py",
+        "oscar_rehive/payments/strays.py",
         "        may_exist=True,\n",
         "        may_exist=True,\n        state=Invoice.State.OPENING,\n",
         QUICK,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q
 from django.utils import timezone
 
 from oscar_rehive import conf
@@ -24,25 +24,15 @@ from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.history import raise_attention
 from oscar_rehive.payments.locking import locked
 from oscar_rehive.payments.mails import NotSent, send_confirmation
-from oscar_rehive.payments.opening import (
-    NotOpened,
-    adopt,
-    adopt_twin,
-    give_up,
-    matching,
-)
+from oscar_rehive.payments.opening import NotOpened
 from oscar_rehive.payments.refunding import IN_FLIGHT, follow
 from oscar_rehive.payments.settling import refresh, set_paid_status
+from oscar_rehive.payments.strays import find_all, lost_of
 from oscar_rehive.rehive.exceptions import NotFound, RehiveError, Throttled, Unreachable
 from oscar_rehive.rehive.statuses import Status
 from oscar_rehive.shop import Standing, get_shop
 
 logger = logging.getLogger(__name__)
-
-STRAYS_FOR = timedelta(hours=48)
-STRAYS_EVERY = timedelta(minutes=30)
-"""How long, and how often, an attempt that Rehive did not know is still looked for: a create that was
-abandoned can land after its retry."""
 
 YOUNG = timedelta(hours=2)
 OPEN_EVERY = timedelta(minutes=20)
@@ -150,42 +140,13 @@ def _business_id_of(number: str) -> str:
 def _lost() -> Iterator[Task]:
     """Attempts whose answer never came: one look through each business's invoices for all."""
     for business in conf.current().businesses.values():
-        lost = _lost_of(business)
+        lost = lost_of(business)
         if lost.exists():
             yield Task(
                 f"looking for unanswered invoices in {business.currency}",
-                lambda summary, business=business: _find_all(business),  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+                lambda summary, business=business: find_all(business),  # type: ignore[misc]  # mypy cannot infer a lambda with a default
                 business.business_id,
             )
-
-
-def _lost_of(business: conf.BusinessConfig) -> QuerySet[Invoice]:
-    now = timezone.now()
-    return Invoice.objects.filter(
-        Q(lease_ends_at=None) | Q(lease_ends_at__lte=now),
-        # Now and then only, for it takes the whole list; and a last time after STRAYS_FOR, however
-        # long no run came before (found by tests/model).
-        Q(looked_at=None)
-        | Q(looked_at__lte=now - STRAYS_EVERY) & Q(looked_at__lt=F("sent_at") + STRAYS_FOR),
-        business_id=business.business_id,
-        may_exist=True,
-    ).select_related("payment")
-
-
-def _find_all(business: conf.BusinessConfig) -> None:
-    lost = {invoice.key.hex: invoice for invoice in _lost_of(business)}
-    for remote in client_for(business).invoices():
-        invoice = lost.get(matching(remote))
-        if invoice is None or Invoice.objects.filter(remote_id=remote.id).exists():
-            continue
-        if invoice.remote_id is None:
-            adopt(invoice, remote, SOURCE)
-        else:
-            adopt_twin(invoice, remote, SOURCE)
-    for invoice in lost.values():
-        if invoice.remote_id is None:
-            give_up(invoice, SOURCE)
-        Invoice.objects.filter(pk=invoice.pk).update(looked_at=timezone.now())
 
 
 def _deliveries() -> Iterator[Task]:
