@@ -192,9 +192,9 @@ MUTATIONS = (
     ),
     Mutation(
         "strays are looked for",
-        "oscar_rehive/payments/reconciling.py",
-        "        may_exist=True,\n    )",
-        "        may_exist=True,\n        state=Invoice.State.OPENING,\n    )",
+        "oscar_rehive/payments/strays.py",
+        "        may_exist=True,\n",
+        "        may_exist=True,\n        state=Invoice.State.OPENING,\n",
         QUICK,
     ),
     Mutation(

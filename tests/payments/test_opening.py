@@ -18,8 +18,9 @@ from oscar_rehive.models import Attention, Invoice
 from oscar_rehive.payments import opening
 from oscar_rehive.payments.gateway import BusinessNotUsable, client_for
 from oscar_rehive.payments.opening import Busy, NotOpened, NotPayable
-from oscar_rehive.payments.reconciling import STRAYS_EVERY, STRAYS_FOR, reconcile
+from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.settling import business_of
+from oscar_rehive.payments.strays import STRAYS_EVERY, STRAYS_FOR
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.rehive.wire import Currency, RemoteInvoice
