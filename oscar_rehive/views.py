@@ -115,6 +115,7 @@ class PaymentPage(View):
             "order_url": order_path(self.number, request.user.pk),
             "refresh_seconds": 5,
             "basket_waits": progress.stage is Stage.CANCELLED
+            and progress.payment.paid_at is None
             and progress.payment.released_at is not None
             and not progress.payment.basket_given_back,
         }

@@ -96,6 +96,17 @@ def test_when_the_time_is_over_there_is_nothing_to_press(rehive: Any, page: Orde
     window_over(page.order)
 
     assert page.box().select("form") == []
+    assert "The time to pay is over." in page.box().get_text()
+
+
+def test_nor_when_part_was_paid(rehive: Any, page: OrderPage) -> None:
+    invoice = opened(page.order)
+    rehive.outcome(invoice.remote_id, "pay_less", amount=400)
+    settled(invoice)
+    window_over(page.order)
+
+    assert page.box().select("form") == []
+    assert "the shop will be in touch with you" in page.box().get_text()
 
 
 def test_an_order_that_staff_moved_on_shows_nothing(rehive: Any, page: OrderPage) -> None:
