@@ -30,7 +30,7 @@ from oscar_rehive.payments import deciding, refunding
 from oscar_rehive.payments.mails import send_confirmation_if_due
 from oscar_rehive.payments.refunding import NotRefundable
 from oscar_rehive.rehive.exceptions import RehiveError
-from oscar_rehive.rehive.money import InexactAmount, from_units
+from oscar_rehive.rehive.money import InexactAmount, from_units, to_units
 
 
 class ReadOnly:
@@ -63,6 +63,18 @@ class ShowsMore(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # generi
         found = self.get_object(request, object_id)
         more = self.more_context(request, found) if found is not None else {}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **more})
+
+
+def may_refund(request: HttpRequest) -> bool:
+    """Whether the visitor may give money back, on whichever page."""
+    return request.user.has_perm("oscar_rehive.add_refund")
+
+
+def shown(amount: Decimal) -> str:
+    """``amount`` as people write it: with its cents, without the zeros of 18 decimals behind them."""
+    whole, _point, decimals = f"{amount:f}".partition(".")
+    kept = decimals.rstrip("0").ljust(min(2, len(decimals)), "0")
+    return f"{whole}.{kept}" if kept else whole
 
 
 class InvoiceInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # generic for mypy only
@@ -118,8 +130,29 @@ class OrderPaymentAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  
 class RefundForm(forms.Form):
     """How much to give back, in the invoice's currency, and why."""
 
-    amount = forms.DecimalField(min_value=Decimal("0.01"), max_digits=30, decimal_places=18)
+    amount = forms.DecimalField(max_digits=30, decimal_places=18)
     reason = forms.CharField(max_length=200, required=False)
+
+    def __init__(self, invoice: Invoice, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.invoice = invoice
+
+    def clean_amount(self) -> Decimal:
+        """At least one smallest unit of the currency, and a whole number of them."""
+        amount: Decimal = self.cleaned_data["amount"]
+        currency, places = self.invoice.currency, self.invoice.divisibility
+        if amount <= 0:
+            raise forms.ValidationError(_("Enter an amount above zero."))
+        try:
+            to_units(amount, places)
+        except InexactAmount:
+            raise forms.ValidationError(
+                _("%(currency)s has at most %(places)d decimals.")
+                % {"currency": currency, "places": places}
+                if places
+                else _("%(currency)s has no decimals.") % {"currency": currency}
+            ) from None
+        return amount
 
 
 @admin.register(Invoice)
@@ -140,10 +173,6 @@ class InvoiceAdmin(ShowsMore):
     search_fields = ("payment__order_number", "remote_id")
     list_select_related = ("payment",)
 
-    def has_refund_permission(self, request: HttpRequest) -> bool:
-        """Whether the visitor may give money back."""
-        return request.user.has_perm("oscar_rehive.add_refund")
-
     def get_urls(self) -> list[Any]:
         # A refund asks Rehive, which must not happen inside ATOMIC_REQUESTS (P8).
         give = transaction.non_atomic_requests(self.admin_site.admin_view(self.refund_view))
@@ -154,33 +183,35 @@ class InvoiceAdmin(ShowsMore):
 
     def more_context(self, request: HttpRequest, found: Any) -> dict[str, Any]:
         left = refunding.refundable(found)
-        if left <= 0 or not found.remote_id or not self.has_refund_permission(request):
+        if left <= 0 or not found.remote_id or not may_refund(request):
             return {}
         return {
             "refund_url": reverse("admin:oscar_rehive_invoice_refund", args=[found.pk]),
-            "refund_form": RefundForm(initial={"amount": left}),
-            "refundable": left,
+            "refund_form": RefundForm(found, initial={"amount": shown(left)}),
+            "refundable": shown(left),
         }
 
     def refund_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask Rehive for the refund that the form describes."""
-        if request.method != "POST" or not self.has_refund_permission(request):
+        if request.method != "POST" or not may_refund(request):
             raise PermissionDenied
         invoice = get_object_or_404(Invoice, pk=pk)
-        form = RefundForm(request.POST)
+        form = RefundForm(invoice, request.POST)
         if not form.is_valid():
-            self.message_user(request, _("Enter an amount above zero."), messages.ERROR)
+            for name, errors in form.errors.items():
+                told = f"{form[name].label}: {' '.join(map(str, errors))}"
+                self.message_user(request, told, messages.ERROR)
             return redirect("admin:oscar_rehive_invoice_change", pk)
         amount, reason = form.cleaned_data["amount"], form.cleaned_data["reason"]
         try:
             refunding.refund(invoice, amount, reason=reason, by=request.user.get_username())
-        except (NotRefundable, InexactAmount, RehiveError, ImproperlyConfigured) as error:
+        except (NotRefundable, RehiveError, ImproperlyConfigured) as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
             self.message_user(
                 request,
                 _("A refund of %(amount)s %(currency)s was asked for; it is pending at Rehive.")
-                % {"amount": amount, "currency": invoice.currency},
+                % {"amount": shown(amount), "currency": invoice.currency},
             )
         return redirect("admin:oscar_rehive_invoice_change", pk)
 
@@ -218,15 +249,18 @@ class AttentionAdmin(ShowsMore):
     def more_context(self, request: HttpRequest, found: Any) -> dict[str, Any]:
         if not self.has_resolve_permission(request):
             return {}
+        offered = deciding.refund_offered(found)
         return {
             "decide_url": reverse("admin:oscar_rehive_attention_decide", args=[found.pk]),
-            "refund_offered": deciding.refund_offered(found),
+            "refund_offered": shown(offered) if offered and may_refund(request) else "",
             "can_accept": deciding.can_accept(found),
         }
 
     def decide_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Do what one of the buttons says."""
         if request.method != "POST" or not self.has_resolve_permission(request):
+            raise PermissionDenied
+        if request.POST.get("decision") == "refund" and not may_refund(request):
             raise PermissionDenied
         attention = get_object_or_404(Attention, pk=pk)
         by = request.user.get_username()
@@ -267,7 +301,7 @@ class RefundAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # as a
     def money(self, refund: Refund) -> str:
         """The amount in the invoice's currency."""
         invoice = refund.invoice
-        return f"{from_units(refund.amount, invoice.divisibility)} {invoice.currency}"
+        return f"{shown(from_units(refund.amount, invoice.divisibility))} {invoice.currency}"
 
 
 @admin.register(Delivery)

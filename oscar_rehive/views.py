@@ -22,7 +22,7 @@ from django.views.generic import View
 
 from oscar_rehive.answering import after_sending
 from oscar_rehive.compat import login_not_required
-from oscar_rehive.models import Entry, Invoice
+from oscar_rehive.models import Entry, Invoice, OrderPayment
 from oscar_rehive.payments.cancelling import (
     NotCancellable,
     cancel_order,
@@ -62,10 +62,20 @@ class PaymentPage(View):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.token: str = kwargs.pop("token")
         number = read_payment_token(self.token)
-        if number is None or progress_of(number) is None:
-            raise Http404(_("This payment address is not valid."))
-        self.number = number
-        response = super().dispatch(request, *args, **kwargs)
+        if number is None or not OrderPayment.objects.filter(order_number=number).exists():
+            response: HttpResponseBase = _not_found(
+                request, _("This payment address is not valid.")
+            )
+        elif progress_of(number) is None:
+            # Its payer may be coming back from Rehive's page, having paid.
+            text = _(
+                "This order is no longer in the shop. If you have paid, please contact us with order"
+                " number %(number)s; the money is not lost."
+            )
+            response = _not_found(request, text % {"number": number})
+        else:
+            self.number = number
+            response = super().dispatch(request, *args, **kwargs)
         # The token in the address must not leave for other sites, nor for search engines.
         response.headers["Referrer-Policy"] = "same-origin"
         response.headers["X-Robots-Tag"] = "noindex"
@@ -115,6 +125,7 @@ class PaymentPage(View):
             "order_url": order_path(self.number, request.user.pk),
             "refresh_seconds": 5,
             "basket_waits": progress.stage is Stage.CANCELLED
+            and progress.payment.paid_at is None
             and progress.payment.released_at is not None
             and not progress.payment.basket_given_back,
         }
@@ -257,7 +268,7 @@ class PlacedView(View):
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         basket_id = read_placed_token(token)
         if basket_id is None:
-            raise Http404(_("This address is not valid (any more)."))
+            return _not_found(request, _("This address is not valid (any more)."))
         order = order_of_basket(basket_id)
         if order is not None:
             order_id, number = order
@@ -271,3 +282,7 @@ class PlacedView(View):
             return render(request, "oscar_rehive/placing.html", {"refresh_seconds": 2})
         messages.warning(request, _("Your order was not placed. Please try again."))
         return redirect("basket:summary")
+
+
+def _not_found(request: HttpRequest, text: str) -> HttpResponse:
+    return render(request, "oscar_rehive/not_found.html", {"text": text}, status=404)

@@ -263,8 +263,33 @@ class TestWhoSeesThePages:
     ) -> None:
         path = reverse(f"oscar_rehive:{name}", args=[forge(place_order().number)])
 
-        assert client.get(path).status_code == 404
-        assert client.post(path).status_code == 404
+        for answer in (client.get(path), client.post(path)):
+            assert answer.status_code == 404
+            assert "This payment address is not valid." in answer.content.decode()
+
+    def test_nor_does_a_forged_address_of_an_order_being_placed(
+        self, place_order: Any, client: Client
+    ) -> None:
+        answer = client.get(reverse("oscar_rehive:placed", args=["forged"]))
+
+        assert answer.status_code == 404
+        assert "This address is not valid" in answer.content.decode()
+
+    @pytest.mark.parametrize("name", ["return", "pay", "status"])
+    def test_the_payer_of_an_order_that_was_deleted_is_told_whom_to_ask(
+        self, place_order: Any, client: Client, name: str
+    ) -> None:
+        order = place_order()
+        path, number = address(name, order), order.number
+        order.delete()
+
+        answer = client.get(path)
+
+        assert answer.status_code == 404
+        text = " ".join(answer.content.decode().split())
+        assert "This order is no longer in the shop." in text
+        assert f"contact us with order number {number}" in text
+        assert answer.headers["X-Robots-Tag"] == "noindex"
 
     def test_an_order_that_is_not_paid_through_rehive_has_no_such_page(
         self, place_order: Any, client: Client

@@ -9,6 +9,7 @@ from enum import Enum
 from django.utils import timezone
 
 from oscar_rehive.models import Invoice, OrderPayment
+from oscar_rehive.payments.closing import is_under_way
 from oscar_rehive.rehive.money import floor_to_places, from_units
 from oscar_rehive.rehive.statuses import Status
 from oscar_rehive.shop import Order, Standing, get_shop
@@ -34,14 +35,18 @@ WAITING = frozenset({Stage.CONFIRMING, Stage.OPENING, Stage.ENDING})
 
 @dataclass(frozen=True)
 class Progress:
-    """An order, its newest attempt and the stage both are at; ``missing`` is in the order's
-    currency, and meant for ``PART_PAID``."""
+    """An order, the attempt that matters to the shopper and the stage both are at. ``missing`` is in
+    the order's currency, and meant for ``PART_PAID``; ``came_before`` is what came through attempts
+    that have ended and was not given back; ``money_comes`` tells whether any money, through whichever
+    attempt, is here or on its way."""
 
     order: Order
     payment: OrderPayment
     invoice: Invoice | None
     stage: Stage
     missing: Decimal
+    came_before: Decimal
+    money_comes: bool
 
     @property
     def is_final(self) -> bool:
@@ -61,8 +66,10 @@ class Progress:
 
     @property
     def is_cancellable(self) -> bool:
-        """Whether the shopper may cancel the order: nothing was paid and nothing is on its way."""
-        return self.stage in (Stage.OPEN, Stage.CLOSED, Stage.OPENING) or self._is_processing
+        """Whether the shopper may cancel the order: nothing was paid and nothing is on its way, through
+        this attempt or another."""
+        unpaid = self.stage in (Stage.OPEN, Stage.CLOSED, Stage.OPENING) or self._is_processing
+        return unpaid and not self.money_comes
 
     @property
     def _is_processing(self) -> bool:
@@ -78,22 +85,46 @@ def progress_of(number: str) -> Progress | None:
     order = get_shop().find(number) if payment else None
     if payment is None or order is None:
         return None
-    invoice = _telling_invoice(payment)
+    attempts = list(payment.invoices.order_by("-attempt"))
+    invoice = _telling_invoice(payment, attempts)
     received = from_units(invoice.received, invoice.divisibility) if invoice else Decimal(0)
     missing = max(order.total - floor_to_places(received, 2), Decimal(0))
-    return Progress(order, payment, invoice, _stage(order, payment, invoice), missing)
+    ended = [
+        from_units(_kept(one), one.divisibility)
+        for one in attempts
+        if one.state == Invoice.State.CLOSED
+    ]
+    return Progress(
+        order,
+        payment,
+        invoice,
+        _stage(order, payment, invoice),
+        missing,
+        came_before=floor_to_places(sum(ended, Decimal(0)), 2),
+        money_comes=any(_kept(one) or is_under_way(one) for one in attempts),
+    )
 
 
-def _telling_invoice(payment: OrderPayment) -> Invoice | None:
-    """The attempt that matters to the shopper: a paid one before all others, then the newest."""
-    newest = payment.invoices.order_by("-attempt")
-    return newest.filter(state=Invoice.State.PAID).first() or newest.first()
+def _kept(invoice: Invoice) -> int:
+    """What came through ``invoice`` and was not given back, in smallest units."""
+    return max(int(invoice.received) - int(invoice.refunded), 0)
+
+
+def _telling_invoice(payment: OrderPayment, attempts: list[Invoice]) -> Invoice | None:
+    """The attempt that matters to the shopper: a paid one before all others, then the newest of
+    ``attempts``, which come newest first. One whose money was given back is over, unless it has
+    paid the order: the order can be paid anew, and Rehive must be asked about that."""
+    for one in attempts:
+        if one.state == Invoice.State.PAID and (payment.paid_at or _kept(one)):
+            return one
+    return attempts[0] if attempts else None
 
 
 def _stage(order: Order, payment: OrderPayment, invoice: Invoice | None) -> Stage:
     if payment.paid_at is not None:
-        return Stage.PAID
-    if invoice is not None and invoice.state == Invoice.State.PAID:
+        # Staff may have cancelled what was paid; to say thank you then would be untrue.
+        return Stage.CANCELLED if order.standing is Standing.CANCELLED else Stage.PAID
+    if invoice is not None and invoice.state == Invoice.State.PAID and _kept(invoice):
         return Stage.WITH_THE_SHOP
     if order.standing is Standing.CANCELLED:
         return Stage.CANCELLED
@@ -101,8 +132,10 @@ def _stage(order: Order, payment: OrderPayment, invoice: Invoice | None) -> Stag
         return Stage.WITH_THE_SHOP
     if payment.cancel_reason:
         return Stage.ENDING
-    if invoice is None or invoice.state == Invoice.State.CLOSED:
-        return Stage.CLOSED if invoice else Stage.OPEN
+    if invoice is None:
+        return Stage.OPEN
+    if invoice.state in (Invoice.State.CLOSED, Invoice.State.PAID):
+        return Stage.CLOSED
     if invoice.state == Invoice.State.OPENING:
         # Without a lease nobody is at it any more, and the shopper may try again.
         ends = invoice.lease_ends_at

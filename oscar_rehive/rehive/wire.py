@@ -111,11 +111,13 @@ class RemoteRefund:
 
 @dataclass(frozen=True)
 class Webhook:
-    """A registered webhook. Rehive may tell its secret; it is deliberately not kept here."""
+    """A registered webhook. ``secret`` is None where Rehive does not tell it; it is to be compared,
+    and never to be printed."""
 
     id: str
     url: str
     event: str
+    secret: str | None = field(repr=False)
 
 
 def is_web_address(url: str) -> bool:
@@ -199,8 +201,12 @@ def read_refund(payload: Any) -> RemoteRefund:
 def read_webhook(payload: Any) -> Webhook:
     """Read a registered webhook."""
     data = _object(payload, "webhook")
+    secret = data.get("secret")
     return Webhook(
-        id=_text(data.get("id")), url=_text(data.get("url")), event=_text(data.get("event"))
+        id=_text(data.get("id")),
+        url=_text(data.get("url")),
+        event=_text(data.get("event")),
+        secret=secret if isinstance(secret, str) else None,
     )
 
 

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from oscar.test.factories import UserFactory
 
-from oscar_rehive.models import Invoice
+from oscar_rehive.models import Invoice, OrderPayment
 from tests.steps import opened, payable_at, settled, window_over
 
 pytestmark = pytest.mark.django_db
@@ -96,9 +96,40 @@ def test_when_the_time_is_over_there_is_nothing_to_press(rehive: Any, page: Orde
     window_over(page.order)
 
     assert page.box().select("form") == []
+    assert "The time to pay is over." in page.box().get_text()
+
+
+def test_nor_when_part_was_paid(rehive: Any, page: OrderPage) -> None:
+    invoice = opened(page.order)
+    rehive.outcome(invoice.remote_id, "pay_less", amount=400)
+    settled(invoice)
+    window_over(page.order)
+
+    assert page.box().select("form") == []
+    assert "the shop will be in touch with you" in page.box().get_text()
 
 
 def test_an_order_that_staff_moved_on_shows_nothing(rehive: Any, page: OrderPage) -> None:
     type(page.order).objects.filter(pk=page.order.pk).update(status="Complete")
 
     assert page.box() is None
+
+
+class TestPagesOfOrdersGoOn:
+    def test_where_the_addresses_are_not_included(self, page: OrderPage, settings: Any) -> None:
+        settings.ROOT_URLCONF = "tests.checkout.urls_without_rehive"
+
+        assert page.box() is None
+
+    def test_for_orders_that_are_paid_otherwise(self, page: OrderPage, settings: Any) -> None:
+        OrderPayment.objects.update(order_number="another")
+        settings.ROOT_URLCONF = "tests.checkout.urls_without_rehive"
+
+        assert page.box() is None
+
+    def test_where_the_database_is_not_migrated(
+        self, page: OrderPage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(OrderPayment._meta, "db_table", "not_there_yet")
+
+        assert page.box() is None

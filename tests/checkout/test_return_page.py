@@ -14,9 +14,10 @@ from django.utils.translation import override
 from oscar.core.loading import get_model
 from oscar.test.factories import UserFactory
 
-from oscar_rehive.models import Invoice, OrderPayment
+from oscar_rehive.models import Entry, Invoice, OrderPayment
+from oscar_rehive.payments.refunding import follow, refund, refundable
 from tests.checkout.pages import address, buttons_of, stage_of
-from tests.steps import opened, window_over
+from tests.steps import opened, settled, window_over
 
 pytestmark = pytest.mark.django_db
 
@@ -172,11 +173,112 @@ def test_p10_an_order_that_staff_moved_on(
     assert buttons_of(answer) == {}
 
 
-def test_the_window_is_over(rehive: Any, place_order: Any, client: Client) -> None:
-    order = place_order()
-    window_over(order)
+class TestTheWindowIsOver:
+    def test_and_nothing_was_paid(self, rehive: Any, place_order: Any, client: Client) -> None:
+        order = place_order()
+        window_over(order)
 
-    assert "Pay now" not in buttons_of(client.get(address("return", order)))
+        answer = client.get(address("return", order))
+
+        assert "Pay now" not in buttons_of(answer)
+        assert "The time to pay this order is over" in answer.content.decode()
+        assert "waiting for your payment" not in answer.content.decode()
+
+    def test_and_the_payment_has_expired(
+        self, rehive: Any, place_order: Any, client: Client
+    ) -> None:
+        order = place_order()
+        rehive.outcome(opened(order).remote_id, "expire")
+        window_over(order)
+
+        answer = client.get(address("return", order))
+
+        assert "Pay again" not in buttons_of(answer)
+        assert "The time to pay is over." in answer.content.decode()
+        assert "your order is still here" not in answer.content.decode()
+
+    def test_and_part_was_paid(self, rehive: Any, place_order: Any, client: Client) -> None:
+        order = place_order()
+        rehive.outcome(opened(order).remote_id, "pay_less")
+        window_over(order)
+
+        answer = client.get(address("return", order))
+
+        assert (stage_of(answer), buttons_of(answer)) == ("part_paid", {})
+        assert "the shop will be in touch with you" in answer.content.decode()
+        assert "You can pay the rest now" not in answer.content.decode()
+
+
+class TestMoneyOfAnEarlierAttempt:
+    CAME = "$3.00 came through an earlier attempt to pay. The shop knows of it"
+
+    @pytest.fixture
+    def order(self, rehive: Any, place_order: Any) -> Any:
+        """Part of it was paid, and then the payment expired."""
+        order = place_order(total="10.00")
+        rehive.outcome(opened(order).remote_id, "pay_less", amount=300)
+        rehive.outcome(rehive.invoice()["id"], "expire")
+        return order
+
+    def test_is_told_and_there_is_no_button_to_cancel_that_cannot_work(
+        self, order: Any, client: Client
+    ) -> None:
+        answer = client.get(address("return", order))
+
+        assert stage_of(answer) == "closed"
+        assert self.CAME in answer.content.decode()
+        assert "Nothing is lost" not in answer.content.decode()
+        assert set(buttons_of(answer)) == {"Pay again"}
+
+    def test_is_told_too_while_the_order_is_being_paid_again(
+        self, rehive: Any, order: Any, client: Client
+    ) -> None:
+        client.get(address("return", order))
+        client.get(address("pay", order))
+
+        answer = client.get(address("return", order))
+
+        assert stage_of(answer) == "open"
+        assert self.CAME in answer.content.decode()
+        assert "We have not received a payment" not in answer.content.decode()
+        assert set(buttons_of(answer)) == {"Pay now"}
+
+
+def test_an_order_whose_held_payment_was_given_back_is_paid_anew(
+    rehive: Any, place_order: Any, client: Client, settings: Any
+) -> None:
+    settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "LATE_PAYMENTS": "hold"}
+    order = place_order()
+    invoice = settled(opened(order))
+    rehive.outcome(invoice.remote_id, "pay_late")
+    assert stage_of(client.get(address("return", order))) == "with_the_shop"
+    invoice.refresh_from_db()
+    made = refund(invoice, refundable(invoice), reason="late", by="ann")
+    rehive.refund(made.remote_id, "complete")
+    follow(invoice, Entry.Source.RECONCILE)
+
+    answer = client.get(address("return", order))
+
+    assert stage_of(answer) == "closed"
+    assert "The payment was given back." in answer.content.decode()
+    client.post(buttons_of(answer)["Pay again"])
+    rehive.outcome(rehive.invoice()["id"], "pay")
+    assert stage_of(client.get(address("return", order))) == "paid"
+
+
+def test_an_order_that_staff_cancelled_after_it_was_paid(
+    rehive: Any, place_order: Any, client: Client
+) -> None:
+    order = place_order()
+    rehive.outcome(opened(order).remote_id, "pay")
+    client.get(address("return", order))
+    order.refresh_from_db()
+    order.set_status("Cancelled")
+
+    answer = client.get(address("return", order))
+
+    assert (stage_of(answer), buttons_of(answer)) == ("cancelled", {})
+    assert "Thank you" not in answer.content.decode()
 
 
 def test_p11_rehive_cannot_be_asked(rehive: Any, place_order: Any, client: Client) -> None:

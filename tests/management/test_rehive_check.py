@@ -8,6 +8,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+import requests
 import responses
 from django.core.management import call_command
 from django.test import Client
@@ -15,6 +16,7 @@ from django.utils import timezone
 from oscar.core.loading import get_model
 
 from oscar_rehive.models import Delivery, RefusedDeliveries
+from oscar_rehive.rehive.client import INVOICE_CHANGED
 
 pytestmark = pytest.mark.django_db
 
@@ -127,6 +129,7 @@ class TestBusiness:
         [
             ({"TOKEN": "wrong"}, "cannot be read", "check TOKEN"),
             ({"BUSINESS_ID": "unknown"}, "Business unknown cannot be read", "Check BUSINESS_ID"),
+            ({"BUSINESS_ID": "unknown"}, "cannot be read", "API_URL"),
             ({"API_URL": "http://127.0.0.1:9/"}, "cannot be read", "check API_URL"),
             (
                 {"BUSINESSES": {"EUR": {}}},
@@ -222,6 +225,84 @@ class TestWebhook:
         assert again[0] == 0
         assert registered(rehive) == [WEBHOOK]
 
+    @pytest.mark.parametrize("other", ["yesterday's", ""])
+    def test_bug8_registered_with_another_secret(
+        self, internet: Any, rehive: Any, check: Check, other: str
+    ) -> None:
+        rehive.register_webhook(WEBHOOK, other)
+        answers_at(internet, WEBHOOK)
+
+        code, out = check()
+
+        assert code == 1
+        assert "registered with another secret: its calls are refused" in the_cross(out)
+        assert "--register-webhook, which replaces it" in the_cross(out)
+        assert "yesterday's" not in out
+
+        assert check("--register-webhook")[0] == 0
+        assert registered(rehive) == [WEBHOOK]
+        assert check()[0] == 0
+
+    def test_the_other_secret_s_webhook_goes_only_when_the_new_one_is_there(
+        self, internet: Any, rehive: Any, check: Check
+    ) -> None:
+        rehive.register_webhook(WEBHOOK, "yesterday's")
+        answers_at(internet, WEBHOOK)
+        rehive.faults(error_status={"value": 500, "methods": ["POST"]})
+
+        assert check("--register-webhook")[0] == 1
+        assert registered(rehive) == [WEBHOOK]
+
+    def test_any_secret_of_a_rotation_will_do(self, shop: Any, check: Check, settings: Any) -> None:
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "WEBHOOK_SECRET": ["the next", SECRET]}
+
+        assert check()[0] == 0
+
+    def test_so_will_another_business_s_as_the_address_is_the_same(
+        self, shop: Any, rehive: Any, check: Check, settings: Any
+    ) -> None:
+        """Two businesses of one user see the same webhook, and must not replace it in turn."""
+        settings.OSCAR_REHIVE = {
+            **settings.OSCAR_REHIVE,
+            "BUSINESSES": {"USD": {}, "EUR": {"WEBHOOK_SECRET": "for euros"}},
+        }
+
+        _, out = check("--register-webhook")
+
+        assert "sells in EUR" in the_cross(out)
+        assert registered(rehive) == [WEBHOOK]
+
+    def test_a_secret_that_rehive_does_not_tell(
+        self, internet: Any, rehive: Any, check: Check
+    ) -> None:
+        answers_at(internet, WEBHOOK)
+        internet.get(
+            f"{rehive.payment_requests_url}user/webhooks/",
+            json={
+                "status": "success",
+                "data": {
+                    "count": 1,
+                    "next": None,
+                    "results": [
+                        {"id": "1", "url": WEBHOOK, "event": INVOICE_CHANGED, "secret": None}
+                    ],
+                },
+            },
+        )
+
+        assert check()[0] == 0
+
+    def test_registered_while_no_secret_is_set(
+        self, shop: Any, check: Check, settings: Any
+    ) -> None:
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "WEBHOOK_SECRET": ""}
+
+        for arguments in ([], ["--register-webhook"]):
+            code, out = check(*arguments)
+
+            assert code == 1
+            assert any("but WEBHOOK_SECRET is not set" in cross for cross in crosses(out))
+
     def test_it_is_not_registered_without_a_secret(
         self, internet: Any, rehive: Any, check: Check, settings: Any
     ) -> None:
@@ -290,6 +371,15 @@ class TestAddress:
 
         assert 'Set OSCAR_REHIVE["BASE_URL"]' in the_cross(check()[1])
 
+    def test_a_certificate_that_cannot_be_trusted(
+        self, internet: Any, rehive: Any, check: Check
+    ) -> None:
+        rehive.register_webhook(WEBHOOK, SECRET)
+        internet.post(WEBHOOK, body=requests.exceptions.SSLError("certificate has expired"))
+
+        assert "TLS certificate" in the_cross(check()[1])
+        assert "Renew the certificate" in the_cross(check()[1])
+
 
 class TestRefusedCalls:
     """Bug 8: a wrong secret must not go unnoticed for weeks. The number is told in any case."""
@@ -326,6 +416,17 @@ class TestRefusedCalls:
 
 
 class TestSettings:
+    def test_a_database_that_is_not_migrated(
+        self, shop: Any, check: Check, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(RefusedDeliveries._meta, "db_table", "not_there_yet")
+
+        code, out = check()
+
+        assert code == 1
+        assert "not_there_yet" in the_cross(out)
+        assert "Run manage.py migrate." in the_cross(out)
+
     def test_unsound_ones_are_all_told_and_rehive_is_not_asked(
         self, rehive: Any, check: Check, settings: Any
     ) -> None:

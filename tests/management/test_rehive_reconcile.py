@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from oscar_rehive.management.commands import rehive_reconcile
+from oscar_rehive.models import Invoice
 from oscar_rehive.payments.reconciling import Summary
 from tests.steps import opened, window_over
 
@@ -127,6 +128,12 @@ class TestOnce:
         assert says in str(error.value)
         assert "rehive_check" in str(error.value)
         assert error.value.returncode == 1
+
+    def test_a_database_that_is_not_migrated(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Invoice._meta, "db_table", "not_there_yet")
+
+        with pytest.raises(CommandError, match=r"not_there_yet.*manage\.py migrate"):
+            Run()
 
 
 class TestAgainAndAgain:

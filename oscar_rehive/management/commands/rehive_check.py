@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import requests
 from django.core.checks import run_checks
 from django.core.management.base import BaseCommand
+from django.db import Error
 from django.db.models import Sum
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
@@ -54,7 +55,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--register-webhook",
             action="store_true",
-            help="register the webhook where it is missing",
+            help="register the webhook where it is missing, anew where its secret is another",
         )
 
     def handle(self, *args: Any, register_webhook: bool = False, **options: Any) -> None:
@@ -95,8 +96,11 @@ def _findings(*, register: bool) -> Iterator[Finding]:
             yield _registration(client, business, webhook_url, register=register)
     if webhook_url:
         yield _reachable(webhook_url)
-    yield _refused()
-    yield _attention()
+    try:
+        yield _refused()
+        yield _attention()
+    except Error as error:
+        yield Finding(False, f"The database cannot be used: {error}", "Run manage.py migrate.")
 
 
 def _attention() -> Finding:
@@ -136,7 +140,7 @@ def _business(client: Client, business: conf.BusinessConfig) -> Finding:
         remote = client.business()
     except RehiveError as error:
         mend = (
-            "Check BUSINESS_ID, and that the token belongs to it."
+            "Check BUSINESS_ID, that the token belongs to it, and API_URL."
             if isinstance(error, NotFound)
             else str(error)
         )
@@ -165,12 +169,23 @@ def _business(client: Client, business: conf.BusinessConfig) -> Finding:
 def _registration(
     client: Client, business: conf.BusinessConfig, url: str, *, register: bool
 ) -> Finding:
+    secrets = business.webhook_secrets
+    # One address for all businesses: the secret of any of them is let in there.
+    accepted = {
+        one for every in conf.current().businesses.values() for one in every.webhook_secrets
+    }
     try:
         registered = [hook for hook in client.webhooks() if hook.event == INVOICE_CHANGED]
-        if any(hook.url == url for hook in registered):
+        ours = [hook for hook in registered if hook.url == url]
+        refused = [hook for hook in ours if hook.secret is not None and hook.secret not in accepted]
+        if ours and secrets and not refused:
             return Finding(True, f"The webhook is registered for {business.currency}.")
-        if register and business.webhook_secrets:
-            client.create_webhook(url=url, secret=business.webhook_secrets[0])
+        if register and secrets:
+            if refused == ours:
+                client.create_webhook(url=url, secret=secrets[0])
+            # After the new one is there: in between Rehive calls twice rather than not at all.
+            for hook in refused:
+                client.delete_webhook(hook.id)
             return Finding(True, f"The webhook has now been registered for {business.currency}.")
     except RehiveError as error:
         return Finding(
@@ -178,13 +193,25 @@ def _registration(
             f"The webhooks registered for {business.currency} cannot be read or changed.",
             str(error),
         )
+    if ours:
+        return Finding(
+            False,
+            f"The webhook for {business.currency} is registered with another secret: its calls are"
+            " refused."
+            if secrets
+            else f"A webhook is registered for {business.currency}, but WEBHOOK_SECRET is not set: its"
+            " calls are refused.",
+            "Run manage.py rehive_check --register-webhook, which replaces it."
+            if secrets
+            else "Set WEBHOOK_SECRET to the secret with which it is registered.",
+        )
     elsewhere = ", ".join(sorted({hook.url for hook in registered}))
     return Finding(
         False,
         f"No webhook is registered for {business.currency} at {url}"
         + (f"; there are others: {elsewhere}" if elsewhere else ""),
         "Run manage.py rehive_check --register-webhook, or enter the address in Rehive's app."
-        if business.webhook_secrets
+        if secrets
         else "Set WEBHOOK_SECRET first; then run manage.py rehive_check --register-webhook.",
     )
 
@@ -198,6 +225,13 @@ def _reachable(url: str) -> Finding:
             headers={PROBE_HEADER: probe_token()},
             timeout=PROBE_TIMEOUT,
             allow_redirects=False,
+        )
+    except requests.exceptions.SSLError:
+        return Finding(
+            False,
+            "The webhook's address has a TLS certificate that cannot be trusted.",
+            "Renew the certificate, let it name this host, and let the server send its whole chain:"
+            " Rehive does not call an address without.",
         )
     except requests.RequestException as error:
         return Finding(

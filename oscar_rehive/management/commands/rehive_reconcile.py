@@ -44,7 +44,12 @@ class Command(BaseCommand):
             raise CommandError(f"{error} (manage.py rehive_check shows everything.)") from None
         if every is not None:
             self._run_for_ever(every, options["verbosity"])
-        elif self._run_once(options["verbosity"]):
+            return
+        try:
+            failed = self._run_once(options["verbosity"])
+        except Error as error:
+            raise CommandError(_told(error)) from None
+        if failed:
             sys.exit(1)
 
     def _run_for_ever(self, pause: int, verbosity: int) -> None:
@@ -56,7 +61,7 @@ class Command(BaseCommand):
                 try:
                     self._run_once(verbosity)
                 except Error as error:
-                    self.stderr.write(f"The database cannot be used: {error}")
+                    self.stderr.write(_told(error))
                 time.sleep(pause)
         except KeyboardInterrupt:
             self.stderr.write("")
@@ -78,6 +83,10 @@ class Command(BaseCommand):
         if verbosity:
             self.stdout.write(f"rehive_reconcile: {summary}.")
         return bool(summary.failures)
+
+
+def _told(error: Error) -> str:
+    return f"The database cannot be used: {error} (After an update: manage.py migrate.)"
 
 
 def _seconds(text: str) -> int:
