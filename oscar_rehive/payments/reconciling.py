@@ -255,8 +255,9 @@ def _expire(number: str) -> Callable[[Summary], None]:
         payment = OrderPayment.objects.get(order_number=number)
         for invoice in payment.invoices.filter(state=Invoice.State.OPEN):
             refresh(invoice, SOURCE)
-        ended = payment.invoices.filter(state=Invoice.State.CLOSED, business_id__in=_named())
-        for invoice in ended.exclude(remote_id=None):
+        # Also of a payment that is held for a person: staff may have accepted it by hand.
+        ended = payment.invoices.exclude(state__in=[Invoice.State.OPENING, Invoice.State.OPEN])
+        for invoice in ended.filter(business_id__in=_named()).exclude(remote_id=None):
             _refresh_ended(invoice)
         payment.refresh_from_db()
         if payment.is_settled:

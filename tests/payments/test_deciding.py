@@ -278,10 +278,11 @@ class TestWhatWasDecidedIsDecided:
         order = get_model("order", "Order").objects.get(number=held.order_number)
         moved(order, "Being processed")
 
-        settled(held)
+        window_over(order)
+        reconcile()
 
         payment = OrderPayment.objects.get()
-        assert None not in (payment.paid_at, payment.mail_due_at)
+        assert None not in (payment.paid_at, payment.mail_sent_at)
         assert Attention.objects.get().resolved_at is not None
 
     def test_what_they_gave_back_first_does_not_pay_the_order(
