@@ -65,8 +65,8 @@ MUTATIONS = (
     Mutation(
         "the re-read under the lock",
         "oscar_rehive/payments/settling.py",
-        "current = held.payment.invoices.get(pk=invoice.pk)\n        remote = _without",
-        "current = invoice\n        remote = _without",
+        "current = held.payment.invoices.get(pk=invoice.pk)\n        remote = with",
+        "current = invoice\n        remote = with",
     ),
     Mutation(
         "the amount check",
@@ -107,13 +107,13 @@ MUTATIONS = (
     Mutation(
         "staleness by Rehive's time",
         "oscar_rehive/payments/settling.py",
-        "        if _is_older(remote, current):\n            return True\n",
+        "        if _is_older(remote, current) and not (is_fresh and _says_paid(remote)):\n            return True\n",
         "",
     ),
     Mutation(
         "staleness by version",
         "oscar_rehive/payments/settling.py",
-        "if current.version != invoice.version and not _is_newer(remote, current):",
+        "if not is_fresh and not _is_newer(remote, current):",
         "if False:",
     ),
     Mutation(
@@ -125,7 +125,7 @@ MUTATIONS = (
     Mutation(
         "paid stays paid",
         "oscar_rehive/payments/settling.py",
-        "    if was_paid:\n        _stay_paid(held, invoice, status)\n        return\n",
+        "    if was_paid:\n        _stay_paid(held, invoice, status, is_news=before != now)\n        return\n",
         "",
     ),
     Mutation(
@@ -137,7 +137,7 @@ MUTATIONS = (
     Mutation(
         "paid after cancel",
         "oscar_rehive/payments/obstacles.py",
-        "if order.standing is Standing.CANCELLED or (payment.closed_at and not order.paid_elsewhere):",
+        "if order.standing is Standing.CANCELLED or (ended and not order.paid_elsewhere):",
         "if False:",
     ),
     Mutation(
@@ -179,7 +179,7 @@ MUTATIONS = (
     Mutation(
         "look before posting again",
         "oscar_rehive/payments/opening.py",
-        "elif not find_lost(invoice, Entry.Source.CHECKOUT, LOOK_SECONDS):",
+        "elif not _look(invoice):",
         "else:",
         QUICK,
     ),
@@ -192,9 +192,9 @@ MUTATIONS = (
     ),
     Mutation(
         "strays are looked for",
-        "oscar_rehive/payments/reconciling.py",
-        "        may_exist=True,\n        created_at__gt",
-        "        may_exist=True,\n        state=Invoice.State.OPENING,\n        created_at__gt",
+        "oscar_rehive/payments/strays.py",
+        "        may_exist=True,\n",
+        "        may_exist=True,\n        state=Invoice.State.OPENING,\n",
         QUICK,
     ),
     Mutation(
@@ -239,6 +239,24 @@ MUTATIONS = (
         "money that waits for a person keeps the order",
         "oscar_rehive/payments/cancelling.py",
         "invoice.received > invoice.refunded or ",
+        "",
+    ),
+    Mutation(
+        "what was given back before anybody looked pays nothing",
+        "oscar_rehive/payments/settling.py",
+        "if remote.refunded and invoice.state != Invoice.State.PAID:",
+        "if False:",
+    ),
+    Mutation(
+        "money that a quote alone tells of is not closed",
+        "oscar_rehive/payments/closing.py",
+        "        or any(is_pending(quote) for quote in invoice.quotes)\n",
+        "",
+    ),
+    Mutation(
+        "what was decided is decided",
+        "oscar_rehive/payments/deciding.py",
+        "    _refuse_what_was_decided(attention)\n",
         "",
     ),
     Mutation(

@@ -11,7 +11,7 @@ from oscar_rehive.models import Entry, Invoice, OrderPayment
 from oscar_rehive.payments.closing import close_at_rehive, is_under_way
 from oscar_rehive.payments.ending import BY_STAFF, finish_cancellation
 from oscar_rehive.payments.locking import Locked, locked
-from oscar_rehive.payments.opening import LOOK_SECONDS, find_lost
+from oscar_rehive.payments.opening import LOOK_SECONDS, NotOpened, find_lost
 from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.shop import Standing
 
@@ -90,6 +90,8 @@ def _close_all(number: str, source: str) -> RehiveError | None:
                 find_lost(invoice, source, LOOK_SECONDS)
             else:
                 close_at_rehive(invoice, source)
+        except NotOpened:
+            pass  # made wrongly: it is closed, and a person was called
         except RehiveError as error:
             trouble = error
     return trouble

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from oscar_rehive.models import Attention, Invoice
 from oscar_rehive.payments.ending import BY_STAFF
-from oscar_rehive.payments.gateway import client_for
+from oscar_rehive.payments.gateway import business_of, client_for
 from oscar_rehive.payments.history import raise_attention
 from oscar_rehive.payments.locking import locked
-from oscar_rehive.payments.settling import business_of, refresh, settle
+from oscar_rehive.payments.meanings import MEANINGS, is_pending
+from oscar_rehive.payments.settling import refresh, settle
 from oscar_rehive.rehive.exceptions import Refused
 from oscar_rehive.rehive.statuses import Status
 
@@ -19,15 +20,23 @@ def money_comes(invoice: Invoice) -> bool:
         return True
     wished = invoice.payment.cancel_reason not in ("", BY_STAFF)
     superseded = invoice.payment.invoices.filter(attempt__gt=invoice.attempt).exists()
-    part_paid = invoice.state == Invoice.State.OPEN and invoice.received > 0
+    part_paid = invoice.state == Invoice.State.OPEN and invoice.received > invoice.refunded
     return part_paid and wished and not superseded
 
 
 def is_under_way(invoice: Invoice) -> bool:
-    """Whether money may be on its way: Rehive has seen it, or says something nobody understands."""
-    return invoice.state != Invoice.State.CLOSED and (
-        invoice.remote_status == Status.RECEIVED
-        or bool(invoice.remote_status and Status.known(invoice.remote_status) is None)
+    """Whether money may be on its way, or is here and cannot be used: Rehive has seen it, says that
+    it is paid, or says something nobody understands."""
+    if invoice.state not in (Invoice.State.OPENING, Invoice.State.OPEN):
+        return False
+    status = Status.known(invoice.remote_status)
+    if status is None:
+        return bool(invoice.remote_status)
+    # The merchant guide knows no "received": there the quote alone tells of unconfirmed money.
+    return (
+        status is Status.RECEIVED
+        or MEANINGS[status].attempt is Invoice.State.PAID
+        or any(is_pending(quote) for quote in invoice.quotes)
     )
 
 

@@ -17,12 +17,22 @@ from oscar_rehive.shop import Standing
 
 _ACCEPTABLE = (Attention.Kind.LATE, Attention.Kind.MISMATCH, Attention.Kind.PART_PAID)
 _NO_REFUND = (
+    # It would give all back, and what failed may have been a part: the invoice's page takes amounts.
+    Attention.Kind.REFUND_FAILED,
     Attention.Kind.DIFFERENCE,
     Attention.Kind.BACKWARD,
     Attention.Kind.VANISHED,
     Attention.Kind.UNCLOSABLE,
     Attention.Kind.REFUSED_STATUS,
 )
+_OF_MONEY_TO_SPARE = (
+    Attention.Kind.EXCESS,
+    Attention.Kind.DUPLICATE,
+    Attention.Kind.AFTER_CANCEL,
+    Attention.Kind.NO_ORDER,
+)
+"""What is about money that pays no order, even where the invoice is paid and so is the order."""
+
 _NOTHING = Decimal(0)
 
 
@@ -50,6 +60,9 @@ def refund_offered(attention: Attention) -> Decimal:
         return _NOTHING
     if attention.kind in _NO_REFUND:
         return _NOTHING
+    has_paid = invoice.state == Invoice.State.PAID and invoice.payment.paid_at is not None
+    if has_paid and attention.kind not in _OF_MONEY_TO_SPARE:
+        return _NOTHING
     units = max(units_left(invoice) - _to_keep(attention, invoice), 0)
     return from_units(units, invoice.divisibility)
 
@@ -65,7 +78,11 @@ def accept(attention: Attention, *, by: str) -> None:
         raise NotAcceptable("This payment cannot be accepted (any more).")
     with locked(attention.invoice.order_number) as held:
         invoice = held.payment.invoices.get(pk=attention.invoice.pk)
-        waiting = held.order is not None and held.order.standing is Standing.PENDING
+        waiting = (
+            held.order is not None
+            and held.order.standing is not Standing.CANCELLED
+            and not held.order.paid_elsewhere
+        )
         if held.payment.is_settled or not waiting or invoice.given_back():
             raise NotAcceptable("The order is not waiting for a payment any more.")
         # What is missing is forgiven, so it must not be payable any more (P5).
@@ -77,13 +94,15 @@ def accept(attention: Attention, *, by: str) -> None:
         )
         mark_paid(held, invoice, Entry.Source.STAFF)
         held.payment.save()
-    resolve(attention, by=by)
+        # In the same transaction: on a fact that is still open stands a button that refunds all.
+        resolve(attention, by=by)
 
 
 def give_back(attention: Attention, *, by: str) -> None:
     """Refund what ``attention`` is about. Raises what ``refund`` raises."""
     if attention.invoice is None:
         raise NotAcceptable("There is nothing to refund.")
+    _refuse_what_was_decided(attention)
     refund_all(
         attention.invoice,
         keep=_to_keep(attention, attention.invoice),
@@ -93,13 +112,25 @@ def give_back(attention: Attention, *, by: str) -> None:
     resolve(attention, by=by)
 
 
+def _refuse_what_was_decided(attention: Attention) -> None:
+    """A page that somebody left open still has the buttons of yesterday."""
+    with locked(attention.payment.order_number):
+        current = Attention.objects.get(pk=attention.pk)
+        if current.resolved_at is not None:
+            raise NotAcceptable(f"This was decided already, by {current.resolved_by}.")
+        if not refund_offered(current):
+            raise NotAcceptable("There is nothing to give back here (any more).")
+
+
 def take_for_gone(attention: Attention, *, by: str) -> None:
     """Rehive does not know the invoice of ``attention``, and a person says that this is so."""
     if attention.kind != Attention.Kind.VANISHED or attention.invoice is None:
         raise NotAcceptable("This invoice is not said to be gone.")
     with locked(attention.invoice.order_number) as held:
         invoice = held.payment.invoices.get(pk=attention.invoice.pk)
-        invoice.state, invoice.close_due = Invoice.State.CLOSED, False
+        invoice.close_due = False
+        if invoice.state != Invoice.State.PAID:  # what came through it did come
+            invoice.state = Invoice.State.CLOSED
         invoice.save()
         write_entry(
             held.payment, Entry.Source.STAFF, f"{by} takes the invoice for gone.", invoice=invoice

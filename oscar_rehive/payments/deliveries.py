@@ -5,28 +5,33 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+from datetime import timedelta
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from oscar_rehive import conf
 from oscar_rehive.models import Delivery, Entry, Invoice, RefusedDeliveries
 from oscar_rehive.payments.cleaning import REDACTED, storable, storable_text
-from oscar_rehive.payments.gateway import client_for
+from oscar_rehive.payments.gateway import business_of, client_for
 from oscar_rehive.payments.mails import send_confirmation_if_due
 from oscar_rehive.payments.opening import NotOpened, adopt, matching
 from oscar_rehive.payments.refunding import follow
-from oscar_rehive.payments.settling import business_of, refresh
+from oscar_rehive.payments.settling import refresh
 from oscar_rehive.rehive import webhooks
 from oscar_rehive.rehive.client import Timeouts
-from oscar_rehive.rehive.exceptions import NotFound, RehiveError, Throttled
+from oscar_rehive.rehive.exceptions import NotFound, RehiveError
 
 logger = logging.getLogger(__name__)
 
 MAX_KEPT_CHARACTERS = 65_536
 MAX_TRIES = 50
+KEPT_FOR = timedelta(days=30)
+"""How often a delivery is tried in vain where the shop's own code fails, and for how long where Rehive
+cannot be asked."""
+
 QUICK = Timeouts(connect=1.0, read=2.0)
 """Seconds, where the sender of a webhook may be waiting: it hangs up after 5."""
 
@@ -69,49 +74,86 @@ def count_refused() -> None:
 
 
 def work_on(delivery: Delivery) -> None:
-    """Verify and settle what ``delivery`` hints at. What cannot be done now stays new, with the
-    reason, and reconcile tries it again. Raises ``Throttled`` only."""
+    """Verify and settle what ``delivery`` hints at, and send the mail that comes of it. What cannot
+    be done now stays new, with the reason, and reconcile tries it again."""
+    with contextlib.suppress(RehiveError, ImproperlyConfigured):
+        number = _settle([delivery])
+        if number is not None:
+            send_confirmation_if_due(number)
+
+
+def work_on_waiting(remote_id: str, reference: str) -> list[Delivery]:
+    """The same with every delivery that waits with this hint, of which there can be hundreds after
+    an outage: one question to Rehive answers them all. Returns those that wait still, for a fault of
+    the shop's own; mails are left to the caller.
+
+    Raises ``RehiveError`` or ``ImproperlyConfigured`` when Rehive cannot be asked.
+    """
+    # Read before Rehive is asked: one that comes meanwhile may tell something newer.
+    hint = {"remote_id": remote_id, "reference": reference}
+    waiting = list(Delivery.objects.filter(state=Delivery.State.NEW, **hint).order_by("pk"))
+    if waiting:
+        _settle(waiting)
+    return [delivery for delivery in waiting if delivery.state == Delivery.State.NEW]
+
+
+def _settle(alike: list[Delivery]) -> str | None:
+    """Settle what all of ``alike`` hint at; the number of the order, if there is one to settle."""
     try:
-        number = _settle_hint(delivery)
-    except Throttled as error:
-        # Not counted: nothing was tried, and it is the same for every delivery that waits.
-        delivery.reason = str(error)
-        delivery.save(update_fields=["reason"])
+        number = _settle_hint(alike[0])
+    except (RehiveError, ImproperlyConfigured) as error:
+        # Not counted as a try: after 50 runs into an outage, what it was about was lost for good.
+        for delivery in alike:
+            delivery.reason = storable_text(str(error))
+            if delivery.received_at < timezone.now() - KEPT_FOR:
+                _finish(delivery, Delivery.State.UNUSABLE, delivery.reason)
+            else:
+                delivery.save(update_fields=["reason"])
         raise
     except Exception as error:
-        if not isinstance(error, (RehiveError, ImproperlyConfigured)):
-            # Nobody knows what a shop's own code raises; counted as a try, so that it is no crash
-            # loop (P7).
-            logger.exception("Delivery %s failed", delivery.pk)
-        final = isinstance(error, NotFound) or delivery.tries + 1 >= MAX_TRIES
-        _finish(delivery, Delivery.State.UNUSABLE if final else Delivery.State.NEW, str(error))
-        return
-    if number is None:
-        _finish(delivery, Delivery.State.UNUSABLE, "This shop has no such invoice.")
-        return
-    _finish(delivery, Delivery.State.DONE, "")
-    send_confirmation_if_due(number)
+        # Nobody knows what a shop's own code raises; counted as a try, so that it is no crash loop
+        # (P7).
+        logger.exception("Delivery %s failed", alike[0].pk)
+        for delivery in alike:
+            final = delivery.tries + 1 >= MAX_TRIES
+            _finish(delivery, Delivery.State.UNUSABLE if final else Delivery.State.NEW, str(error))
+        return None
+    for delivery in alike:
+        if number is None:
+            _finish(delivery, Delivery.State.UNUSABLE, "This shop has no such invoice.")
+        else:
+            _finish(delivery, Delivery.State.DONE, "")
+    return number
 
 
 def _settle_hint(delivery: Delivery) -> str | None:
     """The number of the order that was settled, or None when the invoice is not one of ours."""
-    invoices = Invoice.objects.select_related("payment")
-    invoice = invoices.filter(remote_id=delivery.remote_id).first()
+    invoice = Invoice.objects.select_related("payment").filter(remote_id=delivery.remote_id).first()
     if invoice is not None:
         refresh(invoice, Entry.Source.WEBHOOK, timeouts=QUICK)
         if invoice.received:
             # A refund made in Rehive's own app is told as a change of the invoice.
             follow(invoice, Entry.Source.WEBHOOK, timeouts=QUICK)
         return invoice.order_number
-    # News of an invoice whose making was never answered: the delivery tells the id we lack.
-    lost = invoices.filter(payment__order_number=delivery.reference, remote_id=None, may_exist=True)
-    for invoice in lost:
-        remote = client_for(business_of(invoice)).invoice(delivery.remote_id, timeouts=QUICK)
-        if matching(remote) == invoice.key.hex:
+    for lost in lost_attempts(delivery.reference):
+        client = client_for(business_of(lost))
+        try:
+            remote = client.invoice(delivery.remote_id, timeouts=QUICK)
+        except NotFound:
+            continue
+        if matching(remote) == lost.key.hex:
             with contextlib.suppress(NotOpened):  # attention has been raised
-                adopt(invoice, remote, Entry.Source.WEBHOOK)
-            return invoice.order_number
+                adopt(lost, remote, Entry.Source.WEBHOOK)
+            return lost.order_number
     return None
+
+
+def lost_attempts(reference: str) -> QuerySet[Invoice]:
+    """The attempts of order ``reference`` whose making was never answered: news of one of them tell
+    the id that we lack."""
+    return Invoice.objects.select_related("payment").filter(
+        payment__order_number=reference, remote_id=None, may_exist=True
+    )
 
 
 def _finish(delivery: Delivery, state: Delivery.State, reason: str) -> None:
@@ -125,5 +167,7 @@ def _finish(delivery: Delivery, state: Delivery.State, reason: str) -> None:
 def _without_our_secrets(text: str) -> str:
     """Wherever they stand: under a harmless name, or in a body that is not even JSON."""
     for secret in conf.secrets():
-        text = text.replace(secret, REDACTED)
+        # As it is, and as JSON writes it.
+        for written in (secret, json.dumps(secret)[1:-1]):
+            text = text.replace(written, REDACTED)
     return text

@@ -23,6 +23,15 @@ def finish_cancellation(held: Locked, source: str) -> None:
     payment, order = held.payment, held.order
     if not payment.cancel_reason:
         return
+    if (
+        payment.cancel_reason == BY_STAFF
+        and order is not None
+        and order.standing is Standing.PENDING
+    ):
+        # They have taken it back, and that is not for a machine to overrule (P10).
+        payment.cancel_reason = ""
+        write_entry(payment, source, "Staff took the cancellation of the order back.")
+        return
     if not payment.is_settled and not payment.payable_invoices().exists():
         if not _cancel(held, source):
             return

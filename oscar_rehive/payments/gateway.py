@@ -6,9 +6,11 @@ import os
 from functools import lru_cache
 
 from django.core.cache import cache
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from oscar_rehive import conf
+from oscar_rehive.models import Invoice
 from oscar_rehive.rehive.client import Client, Timeouts
 from oscar_rehive.rehive.exceptions import Unintelligible
 
@@ -28,6 +30,20 @@ def client_for(business: conf.BusinessConfig) -> Client:
             " view of your own, mark it with django.db.transaction.non_atomic_requests."
         )
     return _client(business)
+
+
+def business_of(invoice: Invoice) -> conf.BusinessConfig:
+    """The business that made ``invoice``, with the credentials that the settings give it today.
+
+    Raises ``ImproperlyConfigured`` when the settings no longer name that business.
+    """
+    for business in conf.current().businesses.values():
+        if business.business_id == invoice.business_id:
+            return business
+    raise ImproperlyConfigured(
+        f"Invoice {invoice} was made by the business {invoice.business_id}, which {conf.SETTING} no"
+        " longer names. Put it back until all its invoices are settled."
+    )
 
 
 @lru_cache(maxsize=64)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from decimal import Decimal
 
+from django.utils import timezone
+
 from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment
+from oscar_rehive.payments.cleaning import storable_text
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +34,7 @@ def write_entry(
         from_status=from_status,
         to_status=to_status,
         amount=amount,
-        reason=reason,
+        reason=storable_text(reason),
     )
 
 
@@ -49,7 +53,8 @@ def raise_attention(
     A fact that grows (more money came) has a subject that grows with it: it takes the place of what
     is still open, and is raised anew after what was resolved.
     """
-    subject = (subject or (str(invoice.attempt) if invoice else ""))[:128]
+    subject = storable_text(subject or (str(invoice.attempt) if invoice else ""))[:128]
+    reason = storable_text(reason)
     same = Attention.objects.filter(payment=payment, kind=kind)
     if same.filter(subject=subject).exists():
         return
@@ -65,4 +70,12 @@ def raise_attention(
         invoice=invoice,
         reason=reason,
         ways_out=ways_out,
+    )
+
+
+def lay_to_rest(invoice: Invoice, kinds: Collection[Attention.Kind], *, by: str) -> None:
+    """Resolve the open facts of these kinds about ``invoice``, which events have overtaken: a button
+    that is still there would do what nobody wants any more."""
+    Attention.objects.filter(invoice=invoice, kind__in=kinds, resolved_at=None).update(
+        resolved_at=timezone.now(), resolved_by=by[:150]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from datetime import timedelta
 
@@ -16,11 +17,23 @@ CLAIM = timedelta(minutes=10)
 """How long one process has for sending before another one takes it to be dead."""
 
 
-def send_confirmation_if_due(number: str) -> bool:
-    """Send the confirmation of order ``number`` if it is due and nobody else is sending it.
+class NotSent(Exception):
+    """The confirmation could not be sent; it stays due."""
 
-    Claimed under the lock, sent outside of it: a mail server is a network call. Never raises for a
-    mail that cannot be sent; it stays due.
+
+def send_confirmation_if_due(number: str) -> bool:
+    """The same as ``send_confirmation``, for those whose work is done whether or not the mail server
+    takes the mail."""
+    with contextlib.suppress(NotSent):
+        return send_confirmation(number)
+    return False
+
+
+def send_confirmation(number: str) -> bool:
+    """Send the confirmation of order ``number`` if it is due and nobody else is sending it; True when
+    it was sent. Raises ``NotSent``.
+
+    Claimed under the lock, sent outside of it: a mail server is a network call.
     """
     with locked(number) as held:
         payment, now = held.payment, timezone.now()
@@ -36,19 +49,21 @@ def send_confirmation_if_due(number: str) -> bool:
         payment.save(update_fields=["mail_claimed_at"])
     try:
         get_shop().send_confirmation(number, language=payment.language)
-    except Exception:
+    except Exception as error:
         # Whatever a shop's mail backend raises: the order is paid, and that must not be in danger.
         logger.exception("The confirmation of order #%s could not be sent; it stays due.", number)
-        _note(number, claimed=False)
-        return False
-    _note(number, claimed=True)
+        _note(number, sent=False)
+        raise NotSent(f"The mail could not be sent ({type(error).__name__}: {error}).") from error
+    _note(number, sent=True)
     return True
 
 
-def _note(number: str, *, claimed: bool) -> None:
+def _note(number: str, *, sent: bool) -> None:
     with locked(number) as held:
-        if claimed:
+        if sent:
             held.payment.mail_sent_at = timezone.now()
         else:
-            held.payment.mail_claimed_at = None
+            # Free for the next at once, and it still shows when it was tried: reconcile takes it
+            # after the others, or one address that no server accepts would be in their way.
+            held.payment.mail_claimed_at = timezone.now() - CLAIM
         held.payment.save(update_fields=["mail_sent_at", "mail_claimed_at"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from oscar_rehive.models import Invoice
 from oscar_rehive.rehive.money import pro_rata
@@ -93,3 +94,9 @@ def _foreign_units(remote: RemoteInvoice, left: int) -> int:
             stands_for = max(left - received, 0)
             received += pro_rata(stands_for, paid=quote.total_paid, quoted=quote.amount)
     return received
+
+
+def is_pending(quote: Any) -> bool:
+    """Whether ``quote``, as Rehive told it, speaks of money that is on its way."""
+    pending = quote.get("total_pending") if isinstance(quote, Mapping) else None
+    return isinstance(pending, int) and pending > 0

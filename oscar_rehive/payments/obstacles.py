@@ -27,7 +27,8 @@ def obstacle(
             f"{units} {invoice.currency} came through invoice {invoice}, but the order was deleted.",
             REFUND,
         )
-    if order.standing is Standing.CANCELLED or (payment.closed_at and not order.paid_elsewhere):
+    ended = payment.closed_at is not None and order.standing is Standing.PENDING
+    if order.standing is Standing.CANCELLED or (ended and not order.paid_elsewhere):
         return Attention.Kind.AFTER_CANCEL, f"{money}, but the order was cancelled.", REFUND
     if payment.paid_at is not None or order.paid_elsewhere:
         return Attention.Kind.DUPLICATE, f"{money}, but the order had been paid already.", REFUND
@@ -35,7 +36,7 @@ def obstacle(
         return (
             Attention.Kind.LATE,
             f"{money} after it was due.",
-            f"Accept it: change the order's status by hand. Or: {REFUND}",
+            f"Let it pay the order, if that can still be delivered. Or: {REFUND}",
         )
     given_back = invoice.given_back()
     if given_back:

@@ -19,13 +19,18 @@ from oscar_rehive.models import Attention, Entry, Invoice
 from oscar_rehive.payments.cleaning import storable, storable_text
 from oscar_rehive.payments.closing import close_at_rehive
 from oscar_rehive.payments.ending import finish_cancellation
-from oscar_rehive.payments.gateway import BusinessNotUsable, client_for, divisibility_of
+from oscar_rehive.payments.gateway import (
+    BusinessNotUsable,
+    business_of,
+    client_for,
+    divisibility_of,
+)
 from oscar_rehive.payments.history import raise_attention, write_entry
 from oscar_rehive.payments.locking import Locked, locked
 from oscar_rehive.payments.settling import (
-    business_of,
     disagreement,
     refresh,
+    with_possible_time,
 )
 from oscar_rehive.rehive.exceptions import RehiveError, Unreachable
 from oscar_rehive.rehive.money import InexactAmount, to_units
@@ -84,10 +89,20 @@ def open_invoice(number: str, *, return_url: str) -> Invoice:
                 raise NotPayable("An earlier invoice of the order cannot be closed now.")
         elif what is _Do.POST:
             _post(invoice, return_url, again=False)
-        elif not find_lost(invoice, Entry.Source.CHECKOUT, LOOK_SECONDS):
+        elif not _look(invoice):
             _count_post(invoice)
             _post(invoice, return_url, again=True)
     raise Busy(f"Order {number} changes too fast.")
+
+
+def _look(invoice: Invoice) -> bool:
+    """``find_lost``, for the shopper who waits; who may try again at once where it fails."""
+    try:
+        return find_lost(invoice, Entry.Source.CHECKOUT, LOOK_SECONDS)
+    except RehiveError:
+        with locked(invoice.order_number) as held:
+            held.payment.invoices.filter(pk=invoice.pk).update(lease_ends_at=None)
+        raise
 
 
 def find_lost(invoice: Invoice, source: str, seconds: float) -> bool:
@@ -149,6 +164,9 @@ def _next_step(
         if not _fits(current, order):
             return _supersede(held, current)
         if current.state == Invoice.State.OPEN:
+            # Of a business that the settings no longer name, nobody could ever ask whether it was
+            # paid.
+            business_of(current)
             return _Do.REUSE, current
         if current.lease_ends_at is not None and current.lease_ends_at > timezone.now():
             raise Busy(f"The invoice of order {number} is being opened.")
@@ -160,6 +178,8 @@ def _payable(held: Locked) -> Order:
     payment, order = held.payment, held.order
     if order is None:
         raise NotPayable(f"Order {payment.order_number} does not exist.")
+    if order.total <= 0:
+        raise NotPayable(f"There is nothing to pay for order {order.number}.")
     if (
         payment.is_settled
         or payment.cancel_reason
@@ -338,7 +358,7 @@ def adopt_twin(invoice: Invoice, remote: RemoteInvoice, source: str) -> None:
 def _fill_in(invoice: Invoice, remote: RemoteInvoice) -> None:
     invoice.remote_id = remote.id
     invoice.remote_status = storable_text(remote.status)[:64]
-    invoice.remote_updated = remote.updated
+    invoice.remote_updated = with_possible_time(remote).updated
     invoice.redirect_url = storable_text(remote.redirect_url)
     invoice.quotes = storable([quote.raw for quote in remote.quotes])
     invoice.asked_at = timezone.now()

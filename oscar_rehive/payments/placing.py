@@ -16,6 +16,7 @@ def expect_payment(number: str, *, language: str) -> OrderPayment:
 
     ``language`` is the shopper's, for the confirmation mail.
     """
+    _retire(number)
     payment = OrderPayment.objects.create(
         order_number=number,
         language=language,
@@ -23,3 +24,11 @@ def expect_payment(number: str, *, language: str) -> OrderPayment:
     )
     write_entry(payment, Entry.Source.CHECKOUT, "The order was placed, to be paid through Rehive.")
     return payment
+
+
+def _retire(number: str) -> None:
+    """The payment of a deleted order leaves its number to the next order that gets it: placing that
+    one must not fail, each time anew."""
+    for payment in OrderPayment.objects.filter(order_number=number):
+        payment.order_number = f"{number} (deleted, {payment.pk})"[-128:]
+        payment.save(update_fields=["order_number"])

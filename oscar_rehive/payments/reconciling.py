@@ -12,46 +12,40 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q
 from django.utils import timezone
 
 from oscar_rehive import conf
 from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment
 from oscar_rehive.payments.cancelling import NotCancellable, cancel_order, finish
-from oscar_rehive.payments.deliveries import work_on
+from oscar_rehive.payments.deliveries import lost_attempts, work_on_waiting
 from oscar_rehive.payments.ending import BY_STAFF
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.history import raise_attention
 from oscar_rehive.payments.locking import locked
-from oscar_rehive.payments.mails import send_confirmation_if_due
-from oscar_rehive.payments.opening import (
-    NotOpened,
-    adopt,
-    adopt_twin,
-    give_up,
-    matching,
-)
+from oscar_rehive.payments.mails import NotSent, send_confirmation
+from oscar_rehive.payments.opening import NotOpened
 from oscar_rehive.payments.refunding import IN_FLIGHT, follow
 from oscar_rehive.payments.settling import refresh, set_paid_status
-from oscar_rehive.rehive.exceptions import RehiveError, Throttled
+from oscar_rehive.payments.strays import find_all, lost_of
+from oscar_rehive.rehive.exceptions import NotFound, RehiveError, Throttled, Unreachable
 from oscar_rehive.rehive.statuses import Status
+from oscar_rehive.shop import Standing, get_shop
 
 logger = logging.getLogger(__name__)
-
-STRAYS_FOR = timedelta(hours=48)
-STRAYS_EVERY = timedelta(minutes=30)
-"""How long, and how often, an attempt that Rehive did not know is still looked for: a create that was
-abandoned can land after its retry."""
 
 YOUNG = timedelta(hours=2)
 OPEN_EVERY = timedelta(minutes=20)
 """Open invoices are asked about at every run while they are young, and this seldom after that."""
 
-PAID_EVERY = timedelta(hours=24)
+AGAIN_EVERY = timedelta(hours=24)
 PAID_FOR = timedelta(days=120)
-"""Paid invoices are asked about this seldom, and for this long."""
+CLOSED_FOR = timedelta(days=21)
+"""Invoices that were paid or have ended are asked about this seldom, and for this long after the
+payment or the end of the payment window: a refund in Rehive's own app, or money that comes after an
+invoice has expired, may be told by no webhook."""
 
-ANY_BUSINESS = "?"
+MAIL_SERVER = "the mail server"
 
 SOURCE = Entry.Source.RECONCILE
 
@@ -78,42 +72,64 @@ class Summary:
 
 @dataclass(frozen=True)
 class Task:
-    """One thing to put right: what it is about, the way to do it, and the id of the business that it
-    asks (empty: it needs no Rehive)."""
+    """One thing to put right: what it is about, the way to do it, and whom that asks: the id of a
+    business, the mail server, or nobody."""
 
     name: str
     do: Callable[[Summary], None]
-    business_id: str = ""
+    asks: str = ""
 
 
 def reconcile(watch: Callable[[list[Task]], Iterable[Task]] = iter) -> Summary:
     """Do everything that there is to do; ``watch`` may show the tasks of a stage as they are done.
 
-    What goes wrong is noted in the summary and left for the next run. A business that limits our
-    requests is left alone for the rest of the run: asking on would prolong the wait.
+    What goes wrong is noted in the summary and left for the next run. Whoever limits our requests or
+    does not answer is left alone for the rest of the run: asking on would prolong the wait of all.
     """
     summary = Summary()
-    throttled: set[str] = set()
+    left_alone: set[str] = set()
     for stage in STAGES:
         for task in watch(list(stage())):
-            if not (task.business_id and task.business_id in throttled):
-                _run(task, summary, throttled)
+            if task.asks not in left_alone:
+                _run(task, summary, left_alone)
     summary.attention = Attention.objects.filter(resolved_at=None).count()
     return summary
 
 
-def _run(task: Task, summary: Summary, throttled: set[str]) -> None:
+def _run(task: Task, summary: Summary, left_alone: set[str]) -> None:
     try:
         task.do(summary)
-    except Throttled as error:
-        throttled.add(task.business_id)
+    except (RehiveError, NotOpened, NotSent, ImproperlyConfigured) as error:
         summary.failures.append(f"{task.name}: {error}")
-    except (RehiveError, NotOpened, ImproperlyConfigured) as error:
-        summary.failures.append(f"{task.name}: {error}")
+        if task.asks and _is_in_vain(task.asks, error):
+            left_alone.add(task.asks)
     except Exception as error:
         # Nobody knows what a shop's own code raises; the orders behind this one must not wait (P7).
         logger.exception("%s failed", task.name)
         summary.failures.append(f"{task.name}: {error}")
+
+
+def _is_in_vain(asks: str, error: Exception) -> bool:
+    """Whether ``error`` says that nobody there would answer another question either, or that the
+    settings no longer name the business: said once, not for each of its invoices.
+
+    A business that did not answer is asked for nothing but itself: one invoice on which Rehive
+    stumbles every time must not keep the others waiting.
+    """
+    business = _named().get(asks)
+    if isinstance(error, ImproperlyConfigured):
+        return business is None
+    if isinstance(error, Unreachable) and business is not None:
+        try:
+            client_for(business).business()
+        except RehiveError:
+            return True
+    return isinstance(error, (Throttled, NotSent))
+
+
+def _named() -> dict[str, conf.BusinessConfig]:
+    """The businesses that the settings name, by their ids."""
+    return {business.business_id: business for business in conf.current().businesses.values()}
 
 
 def _business_id_of(number: str) -> str:
@@ -124,56 +140,29 @@ def _business_id_of(number: str) -> str:
 def _lost() -> Iterator[Task]:
     """Attempts whose answer never came: one look through each business's invoices for all."""
     for business in conf.current().businesses.values():
-        lost = _lost_of(business)
+        lost = lost_of(business)
         if lost.exists():
             yield Task(
                 f"looking for unanswered invoices in {business.currency}",
-                lambda summary, business=business: _find_all(business),  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+                lambda summary, business=business: find_all(business),  # type: ignore[misc]  # mypy cannot infer a lambda with a default
                 business.business_id,
             )
 
 
-def _lost_of(business: conf.BusinessConfig) -> QuerySet[Invoice]:
-    now = timezone.now()
-    return Invoice.objects.filter(
-        Q(lease_ends_at=None) | Q(lease_ends_at__lte=now),
-        # Now and then only, for it takes the whole list; and a last time after STRAYS_FOR, however
-        # long no run came before (found by tests/model).
-        Q(looked_at=None)
-        | Q(looked_at__lte=now - STRAYS_EVERY) & Q(looked_at__lt=F("sent_at") + STRAYS_FOR),
-        business_id=business.business_id,
-        may_exist=True,
-    ).select_related("payment")
-
-
-def _find_all(business: conf.BusinessConfig) -> None:
-    lost = {invoice.key.hex: invoice for invoice in _lost_of(business)}
-    for remote in client_for(business).invoices():
-        invoice = lost.get(matching(remote))
-        if invoice is None or Invoice.objects.filter(remote_id=remote.id).exists():
-            continue
-        if invoice.remote_id is None:
-            adopt(invoice, remote, SOURCE)
-        else:
-            adopt_twin(invoice, remote, SOURCE)
-    for invoice in lost.values():
-        if invoice.remote_id is None:
-            give_up(invoice, SOURCE)
-        Invoice.objects.filter(pk=invoice.pk).update(looked_at=timezone.now())
-
-
 def _deliveries() -> Iterator[Task]:
-    for delivery in Delivery.objects.filter(state=Delivery.State.NEW).order_by("pk"):
-        invoice = Invoice.objects.filter(remote_id=delivery.remote_id).first()
-        business_id = invoice.business_id if invoice else ANY_BUSINESS
-        yield Task(f"delivery {delivery.pk}", _work_on(delivery), business_id)
+    """What the webhook told and nobody could work on yet: all about the same invoice at once."""
+    waiting = Delivery.objects.filter(state=Delivery.State.NEW).order_by("pk")
+    for remote_id, reference in dict.fromkeys(waiting.values_list("remote_id", "reference")):
+        known = Invoice.objects.filter(remote_id=remote_id).first()
+        invoice = known or lost_attempts(reference).first()
+        business_id = invoice.business_id if invoice else ""
+        yield Task(f"deliveries about {remote_id}", _work_on(remote_id, reference), business_id)
 
 
-def _work_on(delivery: Delivery) -> Callable[[Summary], None]:
+def _work_on(remote_id: str, reference: str) -> Callable[[Summary], None]:
     def do(summary: Summary) -> None:
-        work_on(delivery)
-        if delivery.state == Delivery.State.NEW:
-            summary.failures.append(f"delivery {delivery.pk}: {delivery.reason}")
+        for left in work_on_waiting(remote_id, reference):
+            summary.failures.append(f"delivery {left.pk}: {left.reason}")
 
     return do
 
@@ -197,14 +186,10 @@ def _ask(invoice: Invoice) -> Callable[[Summary], None]:
     return do
 
 
-def _received() -> Iterator[Task]:
-    """Refunds on their way, and now and then every invoice that was paid: for what was refunded or
-    taken back in Rehive's own app while the webhook was silent."""
-    now = timezone.now()
-    seldom = Q(asked_at__lte=now - PAID_EVERY, created_at__gt=now - PAID_FOR)
-    in_flight = Q(refunds__status__in=IN_FLIGHT)
-    paid = Invoice.objects.exclude(received=0).filter(seldom | in_flight).distinct()
-    for invoice in paid.select_related("payment").order_by("pk"):
+def _refunds() -> Iterator[Task]:
+    """Refunds on their way."""
+    giving = Invoice.objects.filter(refunds__status__in=IN_FLIGHT).distinct()
+    for invoice in giving.select_related("payment").order_by("pk"):
         yield Task(f"refunds of invoice {invoice}", _follow(invoice), invoice.business_id)
 
 
@@ -217,9 +202,46 @@ def _follow(invoice: Invoice) -> Callable[[Summary], None]:
     return do
 
 
+def _ended() -> Iterator[Task]:
+    """Now and then every invoice that was paid, for what was refunded or taken back in Rehive's own
+    app; and every one that has ended, for money that came all the same. Not those of a business that
+    the settings no longer name: with them nothing is owed."""
+    now = timezone.now()
+    paid = ~Q(received=0) & (
+        Q(payment__paid_at__gt=now - PAID_FOR) | Q(payment__window_ends_at__gt=now - PAID_FOR)
+    )
+    closed = Q(state=Invoice.State.CLOSED, payment__window_ends_at__gt=now - CLOSED_FOR)
+    again = Invoice.objects.filter(
+        paid | closed, asked_at__lte=now - AGAIN_EVERY, business_id__in=_named()
+    )
+    for invoice in again.exclude(remote_id=None).select_related("payment").order_by("asked_at"):
+        yield Task(f"invoice {invoice}", _ask_again(invoice), invoice.business_id)
+
+
+def _ask_again(invoice: Invoice) -> Callable[[Summary], None]:
+    def do(summary: Summary) -> None:
+        was_paid = invoice.state == Invoice.State.PAID
+        _refresh_ended(invoice)
+        if invoice.received:
+            follow(invoice, SOURCE)
+        summary.asked += 1
+        summary.paid += not was_paid and invoice.state == Invoice.State.PAID
+
+    return do
+
+
+def _refresh_ended(invoice: Invoice) -> None:
+    """Ask about an invoice that need not change any more. One that Rehive has forgotten, of which
+    ``refresh`` has told a person, has nothing new to say and keeps nothing waiting."""
+    try:
+        refresh(invoice, SOURCE)
+    except NotFound:
+        Invoice.objects.filter(pk=invoice.pk).update(asked_at=timezone.now())
+
+
 def _overdue() -> Iterator[Task]:
-    """Orders whose payment window is over. ``cancel_order`` asks Rehive before it closes an invoice:
-    never cancel blind (peer bug 9)."""
+    """Orders whose payment window is over. Rehive is asked about every attempt first, also about one
+    that had expired or failed and may have been paid since: never cancel blind (peer bug 9)."""
     now = timezone.now()
     for payment in OrderPayment.objects.filter(
         window_ends_at__lte=now, paid_at=None, closed_at=None, cancel_reason=""
@@ -233,6 +255,9 @@ def _expire(number: str) -> Callable[[Summary], None]:
         payment = OrderPayment.objects.get(order_number=number)
         for invoice in payment.invoices.filter(state=Invoice.State.OPEN):
             refresh(invoice, SOURCE)
+        ended = payment.invoices.filter(state=Invoice.State.CLOSED, business_id__in=_named())
+        for invoice in ended.exclude(remote_id=None):
+            _refresh_ended(invoice)
         payment.refresh_from_db()
         if payment.is_settled:
             return
@@ -261,14 +286,23 @@ def _note_part_paid(number: str) -> None:
 
 
 def _closings() -> Iterator[Task]:
-    numbers = set(
-        OrderPayment.objects.filter(released_at=None)
-        .filter(Q(closed_at=None) | Q(cancel_reason=BY_STAFF))
-        .exclude(cancel_reason="")
-        .values_list("order_number", flat=True)
-    ) | set(Invoice.objects.filter(close_due=True).values_list("payment__order_number", flat=True))
-    for number in sorted(numbers):
-        yield Task(f"closing invoices of order {number}", _finish(number), _business_id_of(number))
+    """Orders that wait for their end, orders that staff cancelled and that hold stock still, and
+    invoices that must not stay payable."""
+    wished = OrderPayment.objects.filter(released_at=None).exclude(cancel_reason="")
+    ending = wished.filter(paid_at=None, closed_at=None).values_list("order_number", flat=True)
+    by_staff = wished.filter(cancel_reason=BY_STAFF).values_list("order_number", flat=True)
+    holding = [number for number in by_staff if _is_cancelled(number)]
+    due = Invoice.objects.filter(close_due=True)
+    asks = dict.fromkeys([*ending, *holding], "")
+    asks |= dict(due.values_list("payment__order_number", "business_id"))
+    for number in sorted(asks):
+        yield Task(f"closing invoices of order {number}", _finish(number), asks[number])
+
+
+def _is_cancelled(number: str) -> bool:
+    """Not so where staff have changed their mind or deleted the order: it has nothing to release."""
+    order = get_shop().find(number)
+    return order is not None and order.standing is Standing.CANCELLED
 
 
 def _finish(number: str) -> Callable[[Summary], None]:
@@ -297,28 +331,32 @@ def _set_status(number: str) -> Callable[[Summary], None]:
 
 
 def _mails() -> Iterator[Task]:
-    for payment in OrderPayment.objects.filter(mail_due_at__isnull=False, mail_sent_at=None):
-        yield Task(f"confirmation of order {payment.order_number}", _mail(payment.order_number))
+    """Those first that failed longest ago, or never."""
+    due = OrderPayment.objects.filter(mail_due_at__isnull=False, mail_sent_at=None)
+    for payment in due.order_by(F("mail_claimed_at").asc(nulls_first=True), "mail_due_at"):
+        number = payment.order_number
+        yield Task(f"confirmation of order {number}", _mail(number), MAIL_SERVER)
 
 
 def _mail(number: str) -> Callable[[Summary], None]:
     def do(summary: Summary) -> None:
-        summary.mailed += send_confirmation_if_due(number)
+        summary.mailed += send_confirmation(number)
 
     return do
 
 
-# In this order, and each asked for its tasks only when the one before is through. What needs no Rehive
-# comes first, then what is due, then what is merely looked at, and last what may read a whole list: a
+# In this order, and each asked for its tasks only when the one before is through. What is due comes
+# first, then what was told, then what is merely looked at, and last what may read a whole list: a
 # limit on our requests, or one lost attempt, must not keep orders from being paid or cancelled. What
-# was settled on the way is finished by the last two.
+# was settled on the way is finished at the end; the mails last, for a mail server that hangs must not
+# keep orders from being settled.
 STAGES: tuple[Callable[[], Iterator[Task]], ...] = (
-    _mails,
-    _deliveries,
     _closings,
     _overdue,
+    _deliveries,
     _open,
-    _received,
+    _refunds,
+    _ended,
     _lost,
     _closings,
     _statuses,

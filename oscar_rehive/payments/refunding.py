@@ -10,10 +10,9 @@ from django.utils import timezone
 
 from oscar_rehive.models import Attention, Entry, Invoice, Refund
 from oscar_rehive.payments.cleaning import storable_text
-from oscar_rehive.payments.gateway import client_for
+from oscar_rehive.payments.gateway import business_of, client_for
 from oscar_rehive.payments.history import raise_attention, write_entry
 from oscar_rehive.payments.locking import Locked, locked
-from oscar_rehive.payments.settling import business_of
 from oscar_rehive.rehive.client import Timeouts
 from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.rehive.money import floor_to_places, from_units, to_units
@@ -21,6 +20,9 @@ from oscar_rehive.rehive.wire import RemoteRefund
 from oscar_rehive.shop import get_shop
 
 IN_FLIGHT = (Refund.Status.REQUESTED, Refund.Status.PENDING, Refund.Status.PROCESSING)
+
+DOCUMENTED = frozenset(Refund.Status.values) - {Refund.Status.REQUESTED}
+"""The statuses that Rehive documents (rehive-api.md, "Refunds"); "requested" is ours alone."""
 
 REQUEST_OVER_AFTER = timedelta(minutes=2)
 
@@ -37,10 +39,12 @@ def refundable(invoice: Invoice) -> Decimal:
 def refund(invoice: Invoice, amount: Decimal, *, reason: str, by: str) -> Refund:
     """Ask Rehive to refund ``amount``, in the invoice's currency; ``by`` is who wants it.
 
-    Raises ``NotRefundable`` before anything is sent. After a ``RehiveError`` with
-    ``may_have_happened`` the refund stays noted, counts as given, and reconcile finds out; it is
-    never simply sent again.
+    Rehive is asked first what was refunded already: a colleague may have given the same excess back
+    in its own app a minute ago. Raises ``NotRefundable`` before anything is sent. After a
+    ``RehiveError`` with ``may_have_happened`` the refund stays noted, counts as given, and reconcile
+    finds out; it is never simply sent again.
     """
+    follow(invoice, Entry.Source.STAFF)
     with locked(invoice.order_number) as held:
         current = held.payment.invoices.get(pk=invoice.pk)
         asked = _ask(held, current, to_units(amount, current.divisibility), reason, by)
@@ -54,6 +58,7 @@ def refund_all(invoice: Invoice, *, keep: int, reason: str, by: str) -> Refund:
     How much that is, is found out under the lock: a second click, or one after an answer that was
     lost, finds nothing left, and gives nothing back twice.
     """
+    follow(invoice, Entry.Source.STAFF)
     with locked(invoice.order_number) as held:
         current = held.payment.invoices.get(pk=invoice.pk)
         asked = _ask(held, current, units_left(current) - keep, reason, by)
@@ -154,7 +159,12 @@ def _note_failed_request(asked: Refund, error: RehiveError) -> None:
 def _take(held: Locked, invoice: Invoice, remote: RemoteRefund, source: str) -> None:
     """Note what Rehive says of one refund."""
     ours = _ours(invoice, remote)
-    status = remote.status if remote.status in Refund.Status.values else Refund.Status.PENDING
+    if ours.amount != remote.amount:
+        _take_amount(held, invoice, ours, remote, source)
+    status = remote.status
+    if status not in DOCUMENTED:
+        _note_unknown_status(held, invoice, remote)
+        status = Refund.Status.PENDING  # counts as given until somebody knows better
     if ours.status == Refund.Status.COMPLETE:
         status = Refund.Status.COMPLETE
     elif status != ours.status:
@@ -177,6 +187,35 @@ def _take(held: Locked, invoice: Invoice, remote: RemoteRefund, source: str) -> 
             )
     ours.remote_id, ours.status = remote.id, status
     ours.save()
+
+
+def _take_amount(
+    held: Locked, invoice: Invoice, ours: Refund, remote: RemoteRefund, source: str
+) -> None:
+    """The ledger holds what Rehive gave back, whatever was asked for (P2)."""
+    write_entry(
+        held.payment,
+        source,
+        f"A refund of {from_units(ours.amount, invoice.divisibility)} {invoice.currency} was asked"
+        f" for; Rehive made it {from_units(remote.amount, invoice.divisibility)}.",
+        invoice=invoice,
+    )
+    ours.amount = remote.amount
+
+
+def _note_unknown_status(held: Locked, invoice: Invoice, remote: RemoteRefund) -> None:
+    status = storable_text(remote.status)[:64]
+    raise_attention(
+        held.payment,
+        Attention.Kind.UNKNOWN_STATUS,
+        f"Rehive gives a refund of {from_units(remote.amount, invoice.divisibility)}"
+        f" {invoice.currency} through invoice {invoice} the status {status!r}, which it does not"
+        " document.",
+        invoice=invoice,
+        subject=f"refund {remote.id}: {status}",
+        ways_out="Look at the refund in Rehive's app. Until Rehive says that it failed, it counts as"
+        " given back.",
+    )
 
 
 def _ours(invoice: Invoice, remote: RemoteRefund) -> Refund:

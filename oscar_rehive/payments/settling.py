@@ -10,40 +10,29 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
-from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from oscar_rehive import conf
 from oscar_rehive.models import Attention, Invoice, OrderPayment
 from oscar_rehive.payments.cleaning import storable, storable_text
 from oscar_rehive.payments.ending import finish_cancellation
-from oscar_rehive.payments.gateway import client_for
-from oscar_rehive.payments.history import raise_attention, write_entry
+from oscar_rehive.payments.gateway import business_of, client_for
+from oscar_rehive.payments.history import lay_to_rest, raise_attention, write_entry
 from oscar_rehive.payments.locking import Locked, locked
 from oscar_rehive.payments.meanings import MEANINGS, received_units
 from oscar_rehive.payments.obstacles import note_excess, note_money_of_closed, obstacle
+from oscar_rehive.payments.refunding import follow
 from oscar_rehive.rehive.client import Timeouts
 from oscar_rehive.rehive.exceptions import NotFound
 from oscar_rehive.rehive.money import floor_to_places, from_units
-from oscar_rehive.rehive.statuses import CLOSED, Status
+from oscar_rehive.rehive.statuses import Status
 from oscar_rehive.rehive.wire import RemoteInvoice
 from oscar_rehive.shop import Standing, StatusRefused, get_shop
 
+OVERTAKEN = (Attention.Kind.LATE, Attention.Kind.PART_PAID, Attention.Kind.UNKNOWN_STATUS)
+"""What is no longer a question about an invoice once it has paid its order."""
+
 _ROUNDS = 3
-
-
-def business_of(invoice: Invoice) -> conf.BusinessConfig:
-    """The business that made ``invoice``, with the credentials that the settings give it today.
-
-    Raises ``ImproperlyConfigured`` when the settings no longer name that business.
-    """
-    for business in conf.current().businesses.values():
-        if business.business_id == invoice.business_id:
-            return business
-    raise ImproperlyConfigured(
-        f"Invoice {invoice} was made by the business {invoice.business_id}, which {conf.SETTING} no"
-        " longer names. Put it back until all its invoices are settled."
-    )
 
 
 def refresh(invoice: Invoice, source: str, *, timeouts: Timeouts = Timeouts()) -> None:
@@ -61,6 +50,11 @@ def refresh(invoice: Invoice, source: str, *, timeouts: Timeouts = Timeouts()) -
         except NotFound:
             _note_vanished(invoice)
             raise
+        if remote.refunded and invoice.state != Invoice.State.PAID:
+            # Paid, and given back in Rehive's own app before anybody here has looked: the money must
+            # not pay the order.
+            follow(invoice, source, timeouts=timeouts)
+            invoice.refresh_from_db()
         settled = settle(invoice, remote, source=source)
         invoice.refresh_from_db()
         if settled:
@@ -75,10 +69,11 @@ def settle(invoice: Invoice, remote: RemoteInvoice, *, source: str) -> bool:
     """
     with locked(invoice.order_number) as held:
         current = held.payment.invoices.get(pk=invoice.pk)
-        remote = _without_impossible_time(remote)
-        if _is_older(remote, current):
+        remote = with_possible_time(remote)
+        is_fresh = current.version == invoice.version
+        if _is_older(remote, current) and not (is_fresh and _says_paid(remote)):
             return True
-        if current.version != invoice.version and not _is_newer(remote, current):
+        if not is_fresh and not _is_newer(remote, current):
             return False
         current.version += 1
         current.asked_at = timezone.now()
@@ -106,12 +101,20 @@ def disagreement(invoice: Invoice, remote: RemoteInvoice) -> str:
     return ""
 
 
-def _without_impossible_time(remote: RemoteInvoice) -> RemoteInvoice:
-    """A time of change far in the future would make all later news look old, for ever."""
+def with_possible_time(remote: RemoteInvoice) -> RemoteInvoice:
+    """``remote`` without a time of change far in the future, which would make all later news look
+    old, for ever."""
     latest = (timezone.now() + timedelta(days=1)).timestamp() * 1000
     if remote.updated is not None and remote.updated > latest:
         return replace(remote, updated=None)
     return remote
+
+
+def _says_paid(remote: RemoteInvoice) -> bool:
+    """Asked for after all that was settled, "paid" counts though Rehive's own clock has gone back:
+    dropping it would leave a paid order unpaid for ever."""
+    status = Status.known(remote.status)
+    return status is not None and MEANINGS[status].attempt is Invoice.State.PAID
 
 
 def _is_older(remote: RemoteInvoice, invoice: Invoice) -> bool:
@@ -141,13 +144,10 @@ def _apply(held: Locked, invoice: Invoice, remote: RemoteInvoice, source: str) -
         if remote.id == invoice.remote_id:
             # Kept all the same: whether money is on its way shows here.
             invoice.remote_status = now
-            if status in CLOSED:
-                invoice.state, invoice.close_due = Invoice.State.CLOSED, False
-                invoice.save()
-                finish_cancellation(held, source)
+            _keep_mismatched(held, invoice, remote, status, source)
         return
     invoice.remote_status = now
-    invoice.remote_updated = remote.updated or invoice.remote_updated
+    invoice.remote_updated = max(remote.updated or 0, invoice.remote_updated or 0) or None
     invoice.quotes = storable([quote.raw for quote in remote.quotes])
     if status is None:
         raise_attention(
@@ -163,8 +163,9 @@ def _apply(held: Locked, invoice: Invoice, remote: RemoteInvoice, source: str) -
     was_paid = invoice.state == Invoice.State.PAID
     gained = _record_money(held, invoice, received_units(remote, status))
     _note_change(payment, invoice, before, source, gained)
+    lay_to_rest(invoice, (Attention.Kind.VANISHED,), by="Rehive")
     if was_paid:
-        _stay_paid(held, invoice, status)
+        _stay_paid(held, invoice, status, is_news=before != now)
         return
     invoice.state = MEANINGS[status].attempt
     if invoice.state == Invoice.State.OPEN:
@@ -179,6 +180,26 @@ def _apply(held: Locked, invoice: Invoice, remote: RemoteInvoice, source: str) -
         _pay_order(held, invoice, status, source)
     elif invoice.state == Invoice.State.CLOSED:
         note_money_of_closed(payment, invoice)
+        finish_cancellation(held, source)
+
+
+def _keep_mismatched(
+    held: Locked, invoice: Invoice, remote: RemoteInvoice, status: Status | None, source: str
+) -> None:
+    """Money that came through an invoice that is not what was asked for is recorded, where it is in
+    the order's currency, and waits for a person; it never pays the order (P1, P7)."""
+    if status is None or invoice.state == Invoice.State.PAID:
+        return
+    same_money = (remote.currency.code, remote.currency.divisibility or invoice.divisibility) == (
+        invoice.currency,
+        invoice.divisibility,
+    )
+    state = MEANINGS[status].attempt
+    if same_money:
+        _record_money(held, invoice, received_units(remote, status))
+    if state is Invoice.State.CLOSED or (state is Invoice.State.PAID and same_money):
+        invoice.state, invoice.close_due = state, False
+        invoice.save()
         finish_cancellation(held, source)
 
 
@@ -237,9 +258,10 @@ def _record_money(held: Locked, invoice: Invoice, received: int) -> Decimal | No
 
 def _within_tolerance(invoice: Invoice) -> bool:
     config = conf.current()
-    missing = invoice.total - floor_to_places(from_units(invoice.received, invoice.divisibility), 2)
+    missing = invoice.total - from_units(invoice.received, invoice.divisibility)
     allowed = max(config.tolerance_amount, invoice.total * config.tolerance_percent / 100)
-    return 0 < missing <= allowed
+    # "Almost" is never less than half, whatever the amount is set to: small orders would be free.
+    return missing <= min(allowed, invoice.total / 2)
 
 
 def _accept_difference(payment: OrderPayment, invoice: Invoice) -> None:
@@ -256,13 +278,17 @@ def _accept_difference(payment: OrderPayment, invoice: Invoice) -> None:
     )
 
 
-def _stay_paid(held: Locked, invoice: Invoice, status: Status) -> None:
-    """A paid attempt stays paid; what looks like a step back is shown to a person."""
+def _stay_paid(held: Locked, invoice: Invoice, status: Status, *, is_news: bool) -> None:
+    """A paid attempt stays paid; what looks like a step back is shown to a person. No step at all
+    (not ``is_news``) is what was accepted, by a person or within the tolerance, and then closed."""
     attempt = MEANINGS[status].attempt
-    if invoice.close_due and attempt is not Invoice.State.PAID:
-        # Accepted within the tolerance: still "underpaid" until our own cancellation is through.
+    if attempt is Invoice.State.PAID:
+        invoice.close_due = False
+        note_excess(held.payment, invoice)
+    elif invoice.close_due:
+        # Accepted as it was: still "underpaid" until our own cancellation is through.
         invoice.close_due = attempt is Invoice.State.OPEN
-    elif attempt is not Invoice.State.PAID:
+    elif is_news:
         raise_attention(
             held.payment,
             Attention.Kind.BACKWARD,
@@ -272,9 +298,19 @@ def _stay_paid(held: Locked, invoice: Invoice, status: Status) -> None:
             subject=f"{invoice.attempt}: {status.value}",
             ways_out="Check in Rehive's app whether the money is there.",
         )
-    else:
-        invoice.close_due = False
-        note_excess(held.payment, invoice)
+    _finish_held(held, invoice)
+
+
+def _finish_held(held: Locked, invoice: Invoice) -> None:
+    """Staff have accepted a payment that waited for them by changing the order by hand: then it is
+    paid, and its confirmation due, as if they had pressed the button."""
+    payment, order = held.payment, held.order
+    if order is None or order.standing is not Standing.MOVED_ON or order.paid_elsewhere:
+        return
+    held_for_them = Attention.objects.filter(invoice=invoice, kind=Attention.Kind.LATE)
+    if not payment.is_settled and not invoice.given_back() and held_for_them.exists():
+        payment.paid_at = payment.mail_due_at = timezone.now()
+        lay_to_rest(invoice, OVERTAKEN, by="staff")
 
 
 def _pay_order(held: Locked, invoice: Invoice, status: Status, source: str) -> None:
@@ -298,6 +334,7 @@ def mark_paid(held: Locked, invoice: Invoice, source: str) -> None:
     payment.paid_at = payment.mail_due_at = timezone.now()
     payment.cancel_reason = ""
     payment.status_due = True
+    lay_to_rest(invoice, OVERTAKEN, by="payment")
     set_paid_status(held, invoice, source)
     # An order that is paid must not have another invoice that can be paid (P5).
     payment.payable_invoices().exclude(pk=invoice.pk).update(close_due=True)
@@ -353,6 +390,8 @@ def _note_vanished(invoice: Invoice) -> None:
             Attention.Kind.VANISHED,
             f"Rehive no longer knows invoice {invoice} ({invoice.remote_id}).",
             invoice=invoice,
-            ways_out="Check BUSINESS_ID and the token's business. If it was deleted at Rehive, take"
-            " it for gone: then nothing waits for it any more.",
+            # Laid to rest when it is read again, and then worth another word if it is lost again.
+            subject=f"{invoice.attempt}: {invoice.version}",
+            ways_out="Check API_URL, BUSINESS_ID and the token's business. If it was deleted at"
+            " Rehive, take it for gone: then nothing waits for it any more.",
         )

@@ -19,6 +19,11 @@ class RehiveError(Exception):
 
     may_have_happened = False
 
+    def __init__(self, message: str = "") -> None:
+        # Rehive's own words are part of some messages, and what no database stores and no page
+        # shows (NUL, half a surrogate pair) would crash whoever passes them on.
+        super().__init__(message.replace("\0", "").encode("utf-8", "replace").decode("utf-8"))
+
 
 class Unreachable(RehiveError):
     """No usable answer in time: network trouble, a time-out, or a fault inside Rehive (5xx)."""

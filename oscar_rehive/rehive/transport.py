@@ -151,6 +151,9 @@ def pooled_session() -> requests.Session:
         connect=0,
         status=0,
         redirect=0,
+        # Faults of TLS and of a proxy: urllib3 takes them for faults before the request, of any method
+        # (a refund was sent twice).
+        other=0,
         respect_retry_after_header=False,
         allowed_methods=frozenset({"GET"}),
         backoff_factor=0,

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sites.models import Site
-from django.db import DatabaseError, transaction
+from django.db import OperationalError, transaction
 from django.db.models import F, Sum
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
@@ -165,7 +165,7 @@ def _change_status(order: Any, status: str, *, note: str | None = None) -> None:
         # A savepoint, because a receiver that raises would leave the new status without history.
         with transaction.atomic():
             _event_handler().handle_order_status_change(order, status, note_msg=note)
-    except DatabaseError:
+    except OperationalError:
         raise  # a deadlock, say, is no refusal: the whole transaction is to be done again
     except Exception as error:
         # Not only InvalidOrderStatus: a shop's handlers raise what they like, and none of that may

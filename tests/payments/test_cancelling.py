@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 from django.test import Client as Browser
-from oscar.core.loading import get_model
+from oscar.core.loading import get_class, get_model
 
 from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment
 from oscar_rehive.payments.cancelling import NotCancellable, cancel_order, claim_basket
 from oscar_rehive.payments.opening import NotPayable
 from oscar_rehive.payments.reconciling import reconcile
+from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.shop.shopper import Refilled
 from tests.steps import opened, payable_at, payment_page, settled, window_over
@@ -241,3 +243,44 @@ def test_a_basket_whose_order_could_only_be_cancelled_later_is_still_given_back(
     assert [line.quantity for line in basket.all_lines()] == [1]
     again = client.get(payment_page("return", order)).content.decode()
     assert "Put the items back" not in again
+
+
+def test_p10_staff_take_their_cancellation_back(
+    rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = place_order()
+    pipeline = {"Pending": ("Cancelled",), "Cancelled": ("Pending",)}
+    monkeypatch.setattr(Order, "pipeline", pipeline)
+    opened(order)
+    handler = get_class("order.processing", "EventHandler")()
+    for status in ("Cancelled", "Pending"):
+        handler.handle_order_status_change(Order.objects.get(), status)
+
+    for _ in range(2):
+        reconcile()
+
+    order.refresh_from_db()
+    assert order.status == "Pending"
+    assert opened(order).attempt == 2
+
+
+def test_an_invoice_that_was_made_wrongly_does_not_keep_the_order(
+    rehive: Any, place_order: Any, client: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = place_order()
+    rehive.faults(lose_answer={"value": True, "methods": ["POST"]})
+    with pytest.raises(RehiveError):
+        opened(order)
+    rehive.clear_faults()
+    real = Client.invoices
+    monkeypatch.setattr(
+        Client,
+        "invoices",
+        lambda self: (dataclasses.replace(one, redirect_url="") for one in real(self)),
+    )
+
+    assert client.post(payment_page("cancel", order)).status_code == 302
+
+    order.refresh_from_db()
+    assert order.status == "Cancelled"
+    assert payable_at(rehive, order) == []

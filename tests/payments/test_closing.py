@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ from oscar_rehive.models import Attention, Entry
 from oscar_rehive.payments.cancelling import cancel_order
 from oscar_rehive.payments.deciding import resolve, take_for_gone
 from oscar_rehive.payments.reconciling import reconcile
+from oscar_rehive.payments.refunding import follow, refund
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import NotFound, Refused, RehiveError
+from oscar_rehive.rehive.wire import Currency
 from tests.steps import opened, paid_by_cash, payable_at, payment_page, settled, window_over
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -195,3 +198,97 @@ class TestWhatCannotBeClosedIsShown:
 
         order.refresh_from_db()
         assert order.status == "Cancelled"
+
+
+class TestMoneyThatIsHereOrComes:
+    def test_a_quote_alone_tells_of_money_on_its_way(
+        self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The merchant guide knows no status "received" (rehive-api.md)."""
+        order = place_order(total="10.00")
+        invoice = opened(order)
+        for _ in range(2):
+            rehive.outcome(invoice.remote_id, "start")
+        real = Client.invoice
+        monkeypatch.setattr(
+            Client,
+            "invoice",
+            lambda *a, **k: dataclasses.replace(real(*a, **k), status="processing"),
+        )
+        window_over(order)
+        for _ in range(2):
+            reconcile()
+
+        order.refresh_from_db()
+        assert order.status == "Pending"
+        assert rehive.invoice()["status"] == "received"
+
+    def test_a_part_that_was_given_back_keeps_nothing_open(
+        self, rehive: Any, place_order: Any
+    ) -> None:
+        order = place_order(total="10.00")
+        invoice = opened(order)
+        rehive.outcome(invoice.remote_id, "pay_less", amount=400)
+        made = refund(settled(invoice), Decimal("4.00"), reason="", by="ann")
+        rehive.refund(made.remote_id, "complete")
+        follow(invoice, Entry.Source.RECONCILE)
+
+        cancel_order(order.number, reason="because", source=Entry.Source.CHECKOUT)
+
+        order.refresh_from_db()
+        assert order.status == "Cancelled"
+        assert payable_at(rehive, order) == []
+
+    def test_a_paid_invoice_that_does_not_fit_is_left_alone(
+        self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        order = place_order(total="10.00")
+        rehive.outcome(opened(order).remote_id, "pay")
+        real = Client.invoice
+        monkeypatch.setattr(
+            Client,
+            "invoice",
+            lambda *a, **k: dataclasses.replace(real(*a, **k), currency=Currency("EUR", 2)),
+        )
+        window_over(order)
+        for _ in range(3):
+            reconcile()
+
+        assert [one for one in rehive.requests() if one["method"] == "PATCH"] == []
+        order.refresh_from_db()
+        assert order.status == "Pending"
+
+
+class TestRehivesOwnWordsCrashNothing:
+    """No database stores half a surrogate pair, and no page shows one."""
+
+    def test_in_a_refusal(
+        self, rehive: Any, place_order: Any, client: Browser, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refused(*args: Any, **kwargs: Any) -> Any:
+            raise Refused("bad \ud800", {})
+
+        order = place_order()
+        with monkeypatch.context() as patch:
+            patch.setattr(Client, "create_invoice", refused)
+            assert client.get(payment_page("pay", order)).status_code == 503
+        opened(order)
+        monkeypatch.setattr(Client, "update_invoice", refused)
+        window_over(order)
+        reconcile()
+
+        assert Attention.objects.filter(kind=Attention.Kind.UNCLOSABLE).exists()
+
+    def test_in_the_code_of_a_currency(
+        self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        opened(place_order())
+        real = Client.invoice
+        monkeypatch.setattr(
+            Client,
+            "invoice",
+            lambda *a, **k: dataclasses.replace(real(*a, **k), currency=Currency("U\ud800", 2)),
+        )
+
+        assert reconcile().failures == []
+        assert Attention.objects.get().kind == Attention.Kind.MISMATCH

@@ -10,7 +10,7 @@ import pytest
 from oscar_rehive.models import Attention, Entry, Invoice, Refund
 from oscar_rehive.payments.deciding import NotAcceptable, accept, give_back
 from oscar_rehive.payments.reconciling import reconcile
-from oscar_rehive.payments.refunding import NotRefundable, follow, refund
+from oscar_rehive.payments.refunding import follow, refund
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import RehiveError
 from tests.steps import opened, settled
@@ -35,7 +35,7 @@ class TestRefundsAreGivenOnce:
             give_back(excess, by="ann")
         rehive.clear_faults()
 
-        with pytest.raises(NotRefundable):
+        with pytest.raises(NotAcceptable):
             give_back(Attention.objects.get(), by="ann")
 
         assert [one.amount for one in Refund.objects.all()] == [250]
@@ -47,7 +47,7 @@ class TestRefundsAreGivenOnce:
 
         def while_the_first_is_under_way(*args: Any, **kwargs: Any) -> Any:
             monkeypatch.setattr(Client, "create_refund", real)
-            with pytest.raises(NotRefundable):
+            with pytest.raises(NotAcceptable):
                 give_back(second, by="bob")
             return real(*args, **kwargs)
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core.cache import cache
+from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
+from oscar.core.loading import get_model
 
+from oscar_rehive import conf
 from oscar_rehive.models import Attention, Invoice
 from oscar_rehive.payments import opening
 from oscar_rehive.payments.gateway import BusinessNotUsable, client_for
 from oscar_rehive.payments.opening import Busy, NotOpened, NotPayable
-from oscar_rehive.payments.reconciling import STRAYS_EVERY, STRAYS_FOR, reconcile
+from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.settling import business_of
+from oscar_rehive.payments.strays import STRAYS_EVERY, STRAYS_FOR
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.rehive.wire import Currency, RemoteInvoice
@@ -273,3 +279,53 @@ def test_what_is_not_waiting_for_a_payment_is_not_opened(
         opened(order)
 
     assert creates(rehive) == before
+
+
+def test_nobody_is_sent_to_a_business_that_the_settings_no_longer_name(
+    rehive: Any, place_order: Any, settings: Any
+) -> None:
+    order = place_order()
+    opened(order)
+    settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "BUSINESS_ID": "another-business"}
+    business = conf.current().businesses["USD"]
+    key = f"oscar_rehive:currency:{business.api_url}:{business.business_id}"
+    cache.set(key, ("USD", 2), 60)
+
+    with pytest.raises(ImproperlyConfigured, match="no longer names"):
+        opened(order)
+
+
+def test_after_a_look_that_failed_the_shopper_can_try_again_at_once(
+    rehive: Any, place_order: Any
+) -> None:
+    order = place_order()
+    rehive.faults(error_status=500)
+    for _ in range(2):
+        with pytest.raises(RehiveError):
+            opened(order)
+    rehive.clear_faults()
+
+    assert opened(order).redirect_url
+
+
+def test_there_is_nothing_to_pay_for_an_order_edited_to_nothing(
+    rehive: Any, place_order: Any
+) -> None:
+    order = place_order()
+    type(order).objects.filter(pk=order.pk).update(total_incl_tax=Decimal(0))
+
+    with pytest.raises(NotPayable):
+        opened(order)
+
+
+def test_the_number_of_a_deleted_order_can_be_given_again(rehive: Any, place_order: Any) -> None:
+    first = opened(place_order(number="1001"))
+    get_model("order", "Order").objects.all().delete()
+
+    second = opened(place_order(number="1001"))
+
+    first.refresh_from_db()
+    assert (first.order_number, second.order_number) == (
+        f"1001 (deleted, {first.payment_id})",
+        "1001",
+    )

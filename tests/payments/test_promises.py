@@ -16,6 +16,7 @@ from django.db import transaction
 
 from oscar_rehive import conf
 from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment
+from oscar_rehive.payments.deciding import refund_offered
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.mails import send_confirmation_if_due
 from oscar_rehive.payments.reconciling import reconcile
@@ -55,8 +56,33 @@ class TestP1Proof:
 
         order.refresh_from_db()
         assert order.status == "Pending"
-        assert not order.sources.exists()
+        assert OrderPayment.objects.get().paid_at is None
         assert Attention.objects.get().kind == Attention.Kind.MISMATCH
+
+    @pytest.mark.parametrize(
+        ("lie", "recorded"),
+        [
+            ({"reference": "somebody-elses-order"}, ["12.34"]),
+            ({"amount": 1300}, ["13.00"]),
+            ({"currency": Currency("EUR", 2)}, []),
+            ({"id": OTHER_ID}, []),
+        ],
+        ids=lambda value: next(iter(value), "nothing"),
+    )
+    def test_what_came_through_an_invoice_that_does_not_fit_can_be_given_back(
+        self, rehive: Any, place_order: Any, lie: dict[str, Any], recorded: list[str]
+    ) -> None:
+        """Edited in Rehive's app: its money was neither in the ledger nor refundable, and reconcile
+        tried to cancel the paid invoice for ever."""
+        order = place_order(total="12.34")
+        invoice = opened(order)
+        rehive.outcome(invoice.remote_id, "pay")
+        remote = dataclasses.replace(told(invoice), **lie, quotes=())
+
+        settle(invoice, remote, source=Entry.Source.WEBHOOK)
+
+        assert [str(source.amount_debited) for source in order.sources.all()] == recorded
+        assert refund_offered(Attention.objects.get()) == sum(map(Decimal, recorded))
 
     def test_an_unknown_status_changes_nothing_and_is_shown(
         self, rehive: Any, place_order: Any

@@ -1,16 +1,23 @@
-"""Reconciling: what is due comes first, whatever else there is to ask (P7)."""
+"""Reconciling: what is due comes first, whatever else there is to ask, and what has ended is not
+forgotten (P7)."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from oscar_rehive.models import Invoice, OrderPayment
-from oscar_rehive.payments.reconciling import reconcile
+from oscar_rehive.models import Attention, Invoice, OrderPayment, Refund
+from oscar_rehive.payments.cancelling import note_cancelled_by_staff
+from oscar_rehive.payments.gateway import client_for
+from oscar_rehive.payments.reconciling import Task, reconcile
+from oscar_rehive.payments.settling import business_of
 from oscar_rehive.rehive.client import Client
-from oscar_rehive.rehive.exceptions import RehiveError, Throttled
-from tests.steps import opened, window_over
+from oscar_rehive.rehive.exceptions import NotFound, RehiveError, Throttled, Unreachable
+from oscar_rehive.shop.oscar import OscarShop
+from tests.steps import opened, settled, window_over
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,3 +70,230 @@ class TestDueWorkIsDoneUnderAnyLimit:
             reconcile()
 
         assert OrderPayment.objects.get(order_number=paid.order_number).paid_at is not None
+
+
+def days_pass(days: int) -> None:
+    """All that the shop remembers is older by ``days``."""
+    for model, names in (
+        (Invoice, ("created_at", "asked_at")),
+        (OrderPayment, ("created_at", "window_ends_at", "paid_at")),
+    ):
+        for row in model.objects.all():
+            for name in names:
+                if getattr(row, name) is not None:
+                    setattr(row, name, getattr(row, name) - timedelta(days=days))
+            row.save()
+
+
+class TestWhoDoesNotAnswerIsLeftAlone:
+    """For the rest of the run: each question takes seconds, and everybody waits behind it."""
+
+    def test_a_business_that_is_down(
+        self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for _ in range(4):
+            opened(place_order())
+        asked: list[Any] = []
+
+        def down(*args: Any, **kwargs: Any) -> Any:
+            asked.append(args)
+            raise Unreachable("hangs")
+
+        monkeypatch.setattr(Client, "_send", down)
+        failures = reconcile().failures
+
+        assert (len(failures), len(asked)) == (1, 2)
+
+    def test_but_not_for_invoices_on_which_rehive_stumbles(
+        self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        poor = [opened(place_order()).remote_id for _ in range(4)]
+        rehive.outcome(opened(place_order()).remote_id, "pay")
+        real = Client.invoice
+
+        def invoice(client: Client, remote_id: str, **kwargs: Any) -> Any:
+            if remote_id in poor:
+                raise Unreachable("500")
+            return real(client, remote_id, **kwargs)
+
+        monkeypatch.setattr(Client, "invoice", invoice)
+        summary = reconcile()
+
+        assert (len(summary.failures), summary.paid) == (4, 1)
+
+    def test_a_business_that_the_settings_no_longer_name(
+        self, rehive: Any, place_order: Any, settings: Any
+    ) -> None:
+        """Told once for all that is owed, and not at all for what is merely looked at again."""
+        for _ in range(3):
+            rehive.outcome(opened(place_order()).remote_id, "pay")
+        reconcile()
+        days_pass(2)
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "BUSINESS_ID": "another"}
+        assert reconcile().failures == []
+
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "BUSINESS_ID": rehive.business_id}
+        window_over(place_order())
+        for order in (place_order(), place_order()):
+            opened(order)
+            window_over(order)
+        opened(place_order())
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "BUSINESS_ID": "another"}
+        summary = reconcile()
+
+        assert [rehive.business_id in failure for failure in summary.failures] == [True]
+        assert summary.cancelled == 1, "an order without any invoice needs no business"
+
+    @pytest.fixture
+    def tried(self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """The orders whose confirmation was tried; the mail server takes none but the last."""
+        tried: list[str] = []
+        orders = [place_order() for _ in range(4)]
+
+        def send(shop: OscarShop, number: str, **kwargs: Any) -> None:
+            tried.append(number)
+            if number != orders[-1].number:
+                raise TimeoutError
+
+        monkeypatch.setattr(OscarShop, "send_confirmation", send)
+        for order in orders:
+            rehive.outcome(opened(order).remote_id, "pay")
+        return tried
+
+    def test_a_mail_server(self, tried: list[str]) -> None:
+        summary = reconcile()
+
+        assert (summary.paid, len(summary.failures), len(tried)) == (4, 1, 1)
+
+    def test_but_one_mail_that_never_goes_does_not_keep_the_others_waiting(
+        self, tried: list[str]
+    ) -> None:
+        mailed = sum(reconcile().mailed for _ in range(4))
+
+        assert (mailed, len(set(tried))) == (1, 4)
+
+
+class TestWhatHasEndedIsNotForgotten:
+    """While no webhook comes."""
+
+    @pytest.fixture
+    def failed(self, rehive: Any, place_order: Any) -> Invoice:
+        """The only attempt to pay an order over 10.00 USD, which has failed."""
+        invoice = opened(place_order(total="10.00"))
+        rehive.outcome(invoice.remote_id, "fail")
+        return settled(invoice)
+
+    def test_bug9_an_attempt_that_was_paid_after_it_had_failed_is_asked_before_the_clock_cancels(
+        self, rehive: Any, failed: Invoice
+    ) -> None:
+        rehive.outcome(failed.remote_id, "pay", force=True)
+        OrderPayment.objects.update(window_ends_at=timezone.now())
+
+        reconcile()
+
+        payment = OrderPayment.objects.get()
+        assert (payment.paid_at is not None, payment.closed_at) == (True, None)
+
+    def test_bug9_while_rehive_cannot_be_asked_the_clock_cancels_nothing(
+        self, rehive: Any, failed: Invoice
+    ) -> None:
+        OrderPayment.objects.update(window_ends_at=timezone.now())
+        rehive.faults(error_status=503)
+
+        reconcile()
+        assert OrderPayment.objects.get().closed_at is None
+
+        rehive.clear_faults()
+        reconcile()
+        assert OrderPayment.objects.get().closed_at is not None
+
+    def test_an_attempt_of_a_business_of_the_past_does_not_keep_its_order_waiting(
+        self, failed: Invoice, settings: Any
+    ) -> None:
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "BUSINESS_ID": "another"}
+        OrderPayment.objects.update(window_ends_at=timezone.now())
+
+        assert reconcile().failures == []
+        assert OrderPayment.objects.get().closed_at is not None
+
+    def test_an_attempt_that_rehive_has_forgotten_does_not_keep_its_order_waiting(
+        self, failed: Invoice, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def forgotten(*args: Any, **kwargs: Any) -> Any:
+            raise NotFound("404")
+
+        monkeypatch.setattr(Client, "invoice", forgotten)
+        OrderPayment.objects.update(window_ends_at=timezone.now())
+
+        assert reconcile().failures == []
+        assert OrderPayment.objects.get().closed_at is not None
+        assert Attention.objects.get().kind == Attention.Kind.VANISHED
+
+    def test_money_that_comes_after_the_end_is_noticed(self, rehive: Any, failed: Invoice) -> None:
+        """``late`` usually comes after ``expired``: we send the same moment for both."""
+        OrderPayment.objects.update(window_ends_at=timezone.now())
+        reconcile()
+        rehive.outcome(failed.remote_id, "pay_late", force=True)
+
+        reconcile()
+        assert Invoice.objects.get().received == 0, "not at every run"
+        days_pass(2)
+        reconcile()
+
+        assert Invoice.objects.get().received == 1000
+        assert Attention.objects.get().kind == Attention.Kind.AFTER_CANCEL
+
+    def test_an_end_of_long_ago_is_left_alone(self, rehive: Any, failed: Invoice) -> None:
+        OrderPayment.objects.update(window_ends_at=timezone.now())
+        reconcile()
+        days_pass(30)
+        asked = len(rehive.requests())
+
+        reconcile()
+
+        assert len(rehive.requests()) == asked
+
+    @pytest.mark.parametrize(("days", "noticed"), [(100, True), (150, False)])
+    def test_a_refund_in_rehives_own_app_is_noticed_for_months_after_the_payment(
+        self, rehive: Any, place_order: Any, days: int, noticed: bool
+    ) -> None:
+        """However long the order had waited to be paid: a payment window can be a year."""
+        opened(place_order(total="10.00"))
+        days_pass(150)
+        OrderPayment.objects.update(window_ends_at=timezone.now() + timedelta(days=1))
+        invoice = Invoice.objects.get()
+        rehive.outcome(invoice.remote_id, "pay")
+        reconcile()
+        client_for(business_of(invoice)).create_refund(
+            invoice.remote_id or "", amount=1, currency="USD", reason="", idempotency_key="app"
+        )
+        days_pass(days)
+
+        reconcile()
+
+        assert Refund.objects.exists() is noticed
+
+
+@pytest.mark.parametrize("then", ["deleted", "moved on"])
+def test_what_staff_cancelled_and_then_changed_is_not_cleared_up_for_ever(
+    rehive: Any, place_order: Any, then: str
+) -> None:
+    """The process was killed between the cancellation and its clearing up."""
+    order = place_order()
+    note_cancelled_by_staff(order.number)
+    if then == "deleted":
+        order.delete()
+    else:
+        type(order).objects.update(status="Being processed")
+    done: list[str] = []
+
+    def watch(tasks: list[Task]) -> list[Task]:
+        done.extend(task.name for task in tasks)
+        return tasks
+
+    for _ in range(2):
+        reconcile()
+    reconcile(watch)
+
+    assert OrderPayment.objects.get().closed_at is not None
+    assert done == []

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client as Browser
 from django.urls import reverse
 
 from oscar_rehive.models import Attention, Entry, Invoice, Refund
 from oscar_rehive.payments.deliveries import store, work_on
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.reconciling import reconcile
-from oscar_rehive.payments.refunding import NotRefundable, follow, refund, refundable
+from oscar_rehive.payments.refunding import NotRefundable, follow, refund, refund_all, refundable
 from oscar_rehive.payments.settling import business_of
+from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import RehiveError
+from oscar_rehive.rehive.wire import RemoteRefund
 from tests.steps import opened, settled
 
 pytestmark = pytest.mark.django_db
@@ -33,6 +37,17 @@ def order(rehive: Any, place_order: Any) -> Any:
 
 def paid_invoice() -> Invoice:
     return Invoice.objects.get()
+
+
+def refunded_in_the_app(*, units: int) -> RemoteRefund:
+    """Rehive takes a refund on that the shop knows nothing of."""
+    return client_for(business_of(paid_invoice())).create_refund(
+        paid_invoice().remote_id or "",
+        amount=units,
+        currency="USD",
+        reason="by hand",
+        idempotency_key="app",
+    )
 
 
 def refunded(order: Any) -> Decimal:
@@ -92,15 +107,7 @@ def test_a_failed_refund_can_be_made_again_and_is_shown(rehive: Any, order: Any)
 
 
 def test_a_refund_made_in_rehives_own_app_is_discovered(rehive: Any, order: Any) -> None:
-    client = client_for(business_of(paid_invoice()))
-    made = client.create_refund(
-        paid_invoice().remote_id or "",
-        amount=250,
-        currency="USD",
-        reason="by hand",
-        idempotency_key="app",
-    )
-    rehive.refund(made.id, "complete")
+    rehive.refund(refunded_in_the_app(units=250).id, "complete")
     body = b'{"data": {"id": "%s"}}' % str(paid_invoice().remote_id).encode()
 
     for _ in range(2):
@@ -110,13 +117,42 @@ def test_a_refund_made_in_rehives_own_app_is_discovered(rehive: Any, order: Any)
     assert Refund.objects.get().requested_by == ""
 
 
+def test_what_was_refunded_in_rehives_own_app_is_not_refunded_again(
+    rehive: Any, order: Any
+) -> None:
+    """Nobody has told the shop yet."""
+    refunded_in_the_app(units=700)
+
+    with pytest.raises(NotRefundable, match=r"At most 3\.00 USD"):
+        refund(paid_invoice(), Decimal("4.00"), reason="", by="staff")
+    made = refund_all(paid_invoice(), keep=0, reason="", by="staff")
+
+    assert made.amount == 300
+
+
+def test_nothing_is_refunded_while_nobody_knows_what_was_refunded_already(
+    rehive: Any, order: Any
+) -> None:
+    refunded_in_the_app(units=1000)
+    rehive.faults(error_status={"value": 503, "methods": ["GET"]})
+
+    for give in (
+        lambda: refund(paid_invoice(), Decimal("4.00"), reason="", by="staff"),
+        lambda: refund_all(paid_invoice(), keep=0, reason="", by="staff"),
+    ):
+        with pytest.raises(RehiveError):
+            give()
+
+    assert not Refund.objects.exists()
+
+
 @pytest.mark.parametrize("fault", [{"error_status": 500}, {"throttle": 3}, {"html": 502}])
 def test_a_refund_that_never_reached_rehive_is_told_and_can_be_made_again(
     rehive: Any, order: Any, fault: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from oscar_rehive.payments import refunding
 
-    rehive.faults(**fault)
+    rehive.faults(**{name: {"value": value, "methods": ["POST"]} for name, value in fault.items()})
     with pytest.raises(RehiveError):
         refund(paid_invoice(), Decimal("4.00"), reason="", by="staff")
     rehive.clear_faults()
@@ -128,13 +164,59 @@ def test_a_refund_that_never_reached_rehive_is_told_and_can_be_made_again(
     assert refundable(paid_invoice()) == Decimal("10.00")
 
 
+@pytest.fixture
+def refunds_told_as(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """From now on Rehive tells its refunds with these fields changed."""
+    real = Client.refunds
+
+    def tell_as(**fields: Any) -> None:
+        def told(*args: Any, **kwargs: Any) -> Iterator[RemoteRefund]:
+            return (dataclasses.replace(one, **fields) for one in real(*args, **kwargs))
+
+        monkeypatch.setattr(Client, "refunds", told)
+
+    return tell_as
+
+
+@pytest.mark.parametrize("status", ["rejected", "requested", ""])
+def test_an_unknown_status_calls_a_person_and_counts_as_given(
+    order: Any, refunds_told_as: Callable[..., None], status: str
+) -> None:
+    made = refund(paid_invoice(), Decimal("4.00"), reason="", by="staff")
+
+    refunds_told_as(status=status)
+    for _ in range(2):
+        reconcile()
+
+    attention = Attention.objects.get()
+    assert attention.kind == Attention.Kind.UNKNOWN_STATUS
+    assert attention.subject == f"refund {made.remote_id}: {status}"
+    assert refundable(paid_invoice()) == Decimal("6.00")
+
+
+@pytest.mark.parametrize("units", [300, 500])
+def test_the_ledger_holds_what_rehive_gave_back_whatever_was_asked_for(
+    rehive: Any, order: Any, refunds_told_as: Callable[..., None], units: int
+) -> None:
+    made = refund(paid_invoice(), Decimal("4.00"), reason="", by="staff")
+    rehive.refund(made.remote_id, "complete")
+
+    refunds_told_as(amount=units)
+    for _ in range(2):
+        reconcile()
+
+    given = Decimal(units) / 100
+    assert refunded(order) == given
+    assert refundable(paid_invoice()) == 10 - given
+
+
 class TestInTheAdmin:
     """Staff give back any part of what came through an invoice, from its page."""
 
     def address(self, name: str) -> str:
         return reverse(f"admin:oscar_rehive_invoice_{name}", args=[paid_invoice().pk])
 
-    def test_a_part_is_asked_for(self, order: Any, admin_client: Client) -> None:
+    def test_a_part_is_asked_for(self, order: Any, admin_client: Browser) -> None:
         page = admin_client.get(self.address("change")).content.decode()
         assert "Refund, up to 10.00 USD" in page
 
@@ -148,13 +230,13 @@ class TestInTheAdmin:
 
     @pytest.mark.parametrize("amount", ["", "0", "-1", "10.01", "0.001", "ten"])
     def test_an_impossible_amount_is_refused_with_its_reason(
-        self, order: Any, admin_client: Client, amount: str
+        self, order: Any, admin_client: Browser, amount: str
     ) -> None:
         answer = admin_client.post(self.address("refund"), {"amount": amount}, follow=True)
 
         assert "errorlist" in answer.content.decode() or 'class="error"' in answer.content.decode()
         assert not Refund.objects.exists()
 
-    def test_not_without_the_permission(self, order: Any, client: Client) -> None:
+    def test_not_without_the_permission(self, order: Any, client: Browser) -> None:
         client.post(self.address("refund"), {"amount": "1.00"})
         assert not Refund.objects.exists()

@@ -8,15 +8,23 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.db import IntegrityError
 from django.test import Client as Browser
+from oscar.apps.order.signals import order_status_changed
 
 from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment
+from oscar_rehive.payments import settling
+from oscar_rehive.payments.deciding import accept
+from oscar_rehive.payments.gateway import business_of, client_for
 from oscar_rehive.payments.mails import send_confirmation_if_due
 from oscar_rehive.payments.meanings import received_units
+from oscar_rehive.payments.opening import NotPayable
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.settling import settle
+from oscar_rehive.rehive.client import Client
+from oscar_rehive.rehive.exceptions import NotFound
 from oscar_rehive.rehive.statuses import Status
-from tests.steps import opened, payment_page, settled, told
+from tests.steps import opened, payment_page, settled, told, window_over
 
 pytestmark = pytest.mark.django_db
 
@@ -152,3 +160,206 @@ class TestAbsurdAnswers:
 
         assert received_units(remote, Status(remote.status)) == 1000
         assert received_units(turned, Status(turned.status)) == 1000
+
+
+class TestNewsIsNotDropped:
+    def test_paid_counts_though_rehives_clock_has_gone_back(
+        self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        order = place_order()
+        invoice = opened(order)
+        rehive.outcome(invoice.remote_id, "start")
+        settled(invoice)
+        rehive.outcome(invoice.remote_id, "pay")
+        real, known = Client.invoice, invoice.remote_updated
+        monkeypatch.setattr(
+            Client,
+            "invoice",
+            lambda *a, **k: dataclasses.replace(real(*a, **k), updated=known - 1),
+        )
+
+        settled(invoice)
+
+        order.refresh_from_db()
+        assert order.status == "Being processed"
+
+    def test_nor_for_an_impossible_time_in_the_answer_to_the_create(
+        self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = Client.create_invoice
+
+        def in_microseconds(*args: Any, **kwargs: Any) -> Any:
+            remote = real(*args, **kwargs)
+            return dataclasses.replace(remote, updated=remote.updated * 1000)
+
+        monkeypatch.setattr(Client, "create_invoice", in_microseconds)
+        order = place_order()
+        invoice = opened(order)
+        rehive.outcome(invoice.remote_id, "pay")
+
+        settled(invoice)
+
+        order.refresh_from_db()
+        assert order.status == "Being processed"
+
+    @pytest.mark.parametrize("error", [IntegrityError, ValueError])
+    def test_a_shops_receiver_that_fails_does_not_undo_the_record_of_money(
+        self, rehive: Any, place_order: Any, error: type[Exception]
+    ) -> None:
+        def receiver(**kwargs: Any) -> None:
+            raise error("UNIQUE constraint failed: accounting_document.number")
+
+        invoice = opened(place_order(total="10.00"))
+        rehive.outcome(invoice.remote_id, "pay")
+        order_status_changed.connect(receiver)
+        try:
+            settled(invoice)
+        finally:
+            order_status_changed.disconnect(receiver)
+
+        assert (invoice.received, invoice.recorded) == (1000, Decimal(10))
+        assert Attention.objects.get().kind == Attention.Kind.REFUSED_STATUS
+
+    def test_one_odd_quote_does_not_keep_an_order_unpaid(
+        self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        order = place_order()
+        invoice = opened(order)
+        rehive.outcome(invoice.remote_id, "pay")
+        real = Client._send
+
+        def send(*args: Any, **kwargs: Any) -> Any:
+            answer = real(*args, **kwargs)
+            for quote in answer["data"].get("payment_processor_quotes", []):
+                quote["currency"] = {"code": None}
+            return answer
+
+        monkeypatch.setattr(Client, "_send", send)
+
+        settled(invoice)
+
+        order.refresh_from_db()
+        assert order.status == "Being processed"
+
+
+class TestWhatWouldCostTheShopItsGoods:
+    def test_money_that_was_given_back_before_anybody_looked_pays_nothing(
+        self, rehive: Any, place_order: Any
+    ) -> None:
+        order = place_order(total="10.00")
+        invoice = opened(order)
+        rehive.outcome(invoice.remote_id, "pay")
+        made = client_for(business_of(invoice)).create_refund(
+            invoice.remote_id or "",
+            amount=1000,
+            currency="USD",
+            reason="in the app",
+            idempotency_key="app",
+        )
+        rehive.refund(made.id, "complete")
+
+        settled(invoice)
+
+        order.refresh_from_db()
+        assert order.status == "Pending"
+        assert Attention.objects.get().kind == Attention.Kind.MISMATCH
+
+    def test_no_tolerance_makes_a_small_order_free(
+        self, rehive: Any, place_order: Any, settings: Any
+    ) -> None:
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "TOLERANCE_AMOUNT": "1.00"}
+        order = place_order(total="0.80")
+        invoice = opened(order)
+        rehive.outcome(invoice.remote_id, "pay_less", amount=1)
+
+        settled(invoice)
+
+        order.refresh_from_db()
+        assert order.status == "Pending"
+
+    def test_dust_is_within_a_tolerance_of_half_a_cent(self, settings: Any) -> None:
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "TOLERANCE_AMOUNT": "0.005"}
+
+        assert settling._within_tolerance(
+            Invoice(total=Decimal("10.00"), divisibility=6, amount=10**7, received=10**7 - 1)
+        )
+
+
+class TestFalseAlarms:
+    def test_the_rest_that_we_cancelled_ourselves_is_no_step_back(
+        self, rehive: Any, place_order: Any, settings: Any
+    ) -> None:
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "TOLERANCE_AMOUNT": "0.05"}
+        invoice = opened(place_order(total="10.00"))
+        rehive.outcome(invoice.remote_id, "pay_less", amount=999)
+        reconcile()
+        reconcile()
+        assert rehive.invoice()["status"] == "cancelled"
+
+        settled(invoice)
+
+        assert [one.kind for one in Attention.objects.all()] == [Attention.Kind.DIFFERENCE]
+
+    def test_nor_is_what_had_expired_before_a_person_accepted_it(
+        self, rehive: Any, place_order: Any
+    ) -> None:
+        invoice = opened(place_order(total="10.00"))
+        rehive.outcome(invoice.remote_id, "pay_less", amount=900)
+        rehive.outcome(invoice.remote_id, "expire")
+        settled(invoice)
+        accept(Attention.objects.get(), by="ann")
+
+        settled(invoice)
+
+        assert [one.kind for one in Attention.objects.all()] == [Attention.Kind.PART_PAID]
+
+    def test_an_invoice_that_is_there_again_was_not_lost(
+        self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One run with a wrong API_URL left a fact to click away for every open order."""
+        invoice = opened(place_order())
+
+        def gone(*args: Any, **kwargs: Any) -> Any:
+            raise NotFound("404")
+
+        for _ in range(2):
+            with monkeypatch.context() as patch:
+                patch.setattr(Client, "invoice", gone)
+                for _ in range(2):
+                    with pytest.raises(NotFound):
+                        settled(invoice)
+            assert Attention.objects.filter(resolved_at=None).count() == 1
+            settled(invoice)
+
+        assert {one.resolved_by for one in Attention.objects.all()} == {"Rehive"}
+
+    def test_an_order_that_staff_moved_on_was_not_cancelled(
+        self, rehive: Any, place_order: Any
+    ) -> None:
+        order = place_order()
+        invoice = opened(order)
+        type(order).objects.filter(pk=order.pk).update(status="Being processed")
+        window_over(order)
+        for _ in range(2):
+            reconcile()
+        rehive.outcome(invoice.remote_id, "pay_late", force=True)
+
+        settled(invoice)
+
+        assert Attention.objects.get().kind == Attention.Kind.MOVED_ON
+
+
+def test_money_that_is_held_is_still_there_when_its_invoice_is_edited(
+    rehive: Any, place_order: Any, settings: Any
+) -> None:
+    settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "LATE_PAYMENTS": "hold"}
+    order = place_order(total="10.00")
+    invoice = opened(order)
+    rehive.outcome(invoice.remote_id, "pay_late")
+    settled(invoice)
+    edited = dataclasses.replace(told(invoice), status="cancelled", amount=1100)
+
+    settle(invoice, edited, source=Entry.Source.WEBHOOK)
+
+    with pytest.raises(NotPayable):
+        opened(order)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,6 +74,29 @@ def test_p5_a_write_is_never_repeated_by_itself(
 
     assert caught.value.may_have_happened is True
     assert len(server.requests) == 2
+
+
+def test_p2_a_refund_is_sent_once_when_tls_breaks(
+    serve: Serve, make_client: Clients, certificate: Path
+) -> None:
+    """urllib3 takes a fault of TLS for one that came before the request, and does not look at the
+    method; here the refund was carried out."""
+
+    def carried_out_and_broken(connection: socket.socket) -> bool:
+        with socket.socket(fileno=os.dup(connection.fileno())) as beneath_tls:
+            beneath_tls.sendall(b"\x15\x03\x03\x00\x02\x02\x28 and no more TLS")
+        return False
+
+    server = serve(carried_out_and_broken, certificate=certificate)
+    client = make_client(api_url=server.url)
+
+    with pytest.raises(Unreachable) as caught:
+        client.create_refund(
+            INVOICE["id"], amount=250, currency="USD", reason="", idempotency_key="k"
+        )
+
+    assert caught.value.may_have_happened is True
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("status", [413, 429, 503])

@@ -204,8 +204,9 @@ def test_an_invoice_is_read_in_full() -> None:
 def test_p2_only_a_whole_number_of_units_is_an_amount(amount: Any) -> None:
     with pytest.raises(Unintelligible, match="request_amount"):
         wire.read_invoice({**INVOICE, "request_amount": amount})
-    with pytest.raises(Unintelligible, match="total_paid"):
-        wire.read_invoice(quoted(total_paid=amount))
+    # One odd quote would keep a paid invoice from ever being understood: it counts as nothing.
+    (quote,) = wire.read_invoice(quoted(total_paid=amount)).quotes
+    assert quote.total_paid == 0
     with pytest.raises(Unintelligible, match="refund's amount"):
         wire.read_refund({**REFUND, "amount": amount})
 

@@ -1,0 +1,131 @@
+"""Deliveries that wait: no outage makes them forgotten, and each invoice is asked about once (P7)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import Client as Browser
+from django.utils import timezone
+
+from oscar_rehive.models import Delivery, Invoice
+from oscar_rehive.payments import deliveries
+from oscar_rehive.payments.deliveries import KEPT_FOR, MAX_TRIES, work_on
+from oscar_rehive.payments.reconciling import reconcile
+from oscar_rehive.rehive.client import Client
+from oscar_rehive.rehive.exceptions import NotFound, RehiveError, Throttled, Unreachable
+from tests.steps import delivered, opened
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def paid(rehive: Any, place_order: Any) -> Invoice:
+    """An invoice that is paid, and the shop does not know it yet."""
+    invoice = opened(place_order())
+    rehive.outcome(invoice.remote_id, "pay")
+    return invoice
+
+
+class TestWhileRehiveCannotBeAsked:
+    @pytest.fixture(
+        params=[Unreachable("503"), Throttled(3), NotFound("404"), ImproperlyConfigured("gone")],
+        ids=lambda error: type(error).__name__,
+    )
+    def outage(self, request: Any, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+        """Ends with ``undo()``."""
+
+        def fail(*args: Any, **kwargs: Any) -> Any:
+            raise request.param
+
+        monkeypatch.setattr(deliveries, "refresh", fail)
+        return monkeypatch
+
+    def test_no_outage_is_so_long_that_its_news_is_forgotten(
+        self, paid: Invoice, client: Browser, outage: pytest.MonkeyPatch
+    ) -> None:
+        delivered(client, paid)
+        for _ in range(MAX_TRIES + 1):
+            work_on(Delivery.objects.get())
+
+        kept = Delivery.objects.get()
+        assert (kept.state, kept.reason != "") == (Delivery.State.NEW, True)
+
+        outage.undo()
+        reconcile()
+        assert Delivery.objects.get().state == Delivery.State.DONE
+
+    def test_but_one_that_is_very_old_is_put_aside_with_its_reason(
+        self, paid: Invoice, client: Browser, outage: pytest.MonkeyPatch
+    ) -> None:
+        delivered(client, paid)
+        Delivery.objects.update(received_at=timezone.now() - KEPT_FOR - timedelta(days=1))
+
+        work_on(Delivery.objects.get())
+
+        kept = Delivery.objects.get()
+        assert (kept.state, kept.reason != "") == (Delivery.State.UNUSABLE, True)
+
+
+def test_what_the_shop_s_own_code_breaks_is_not_tried_for_ever(
+    paid: Invoice, client: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: Any, **kwargs: Any) -> Any:
+        raise ZeroDivisionError("a signal receiver's")
+
+    monkeypatch.setattr(deliveries, "refresh", broken)
+    delivered(client, paid)
+    assert any("a signal receiver's" in failure for failure in reconcile().failures)
+
+    for _ in range(MAX_TRIES):
+        work_on(Delivery.objects.get())
+
+    kept = Delivery.objects.get()
+    assert (kept.state, kept.reason) == (Delivery.State.UNUSABLE, "a signal receiver's")
+
+
+def test_news_of_what_rehive_does_not_know_is_put_aside(rehive: Any, place_order: Any) -> None:
+    """Of an attempt whose making was never answered; somebody else made up the id."""
+    order = place_order()
+    rehive.faults(lose_answer={"value": True, "methods": ["POST"]})
+    with pytest.raises(RehiveError):
+        opened(order)
+    rehive.clear_faults()
+    strange = Delivery.objects.create(
+        remote_id="11111111-2222-3333-4444-555555555555", reference=order.number
+    )
+
+    work_on(strange)
+
+    strange.refresh_from_db()
+    assert strange.state == Delivery.State.UNUSABLE
+
+
+class TestAfterAnOutage:
+    @pytest.fixture
+    def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """The ids of the invoices that Rehive was asked about."""
+        asked, real = [], Client.invoice
+
+        def invoice(client: Client, remote_id: str, **kwargs: Any) -> Any:
+            asked.append(remote_id)
+            return real(client, remote_id, **kwargs)
+
+        monkeypatch.setattr(Client, "invoice", invoice)
+        return asked
+
+    def test_all_news_of_one_invoice_are_worked_on_at_once(
+        self, rehive: Any, paid: Invoice, client: Browser, asked: list[str]
+    ) -> None:
+        rehive.faults(error_status=503)
+        for _ in range(5):
+            delivered(client, paid)
+        rehive.clear_faults()
+        asked.clear()
+
+        reconcile()
+
+        assert asked == [paid.remote_id]
+        assert Delivery.objects.filter(state=Delivery.State.DONE).count() == 5
