@@ -97,7 +97,7 @@ class PaymentPage(View):
                 finish(self.number, Entry.Source.RETURN)
             elif invoice and invoice.remote_id and invoice.state != Invoice.State.PAID:
                 refresh(invoice, Entry.Source.RETURN)
-        except (RehiveError, ImproperlyConfigured, NotOpened, OperationalError) as error:
+        except (RehiveError, ImproperlyConfigured, OperationalError) as error:
             logger.warning("Order #%s: %s", self.number, error)
             return False
         except Exception:
@@ -230,7 +230,7 @@ class CancelView(PaymentPage):
                 _("This order cannot be cancelled: a payment has arrived or is on its way."),
             )
             return redirect("oscar_rehive:return", token=self.token)
-        except (RehiveError, ImproperlyConfigured, NotOpened) as error:
+        except (RehiveError, ImproperlyConfigured) as error:
             logger.warning("Order #%s: not cancelled yet: %s", self.number, error)
             done = False
         if not done:

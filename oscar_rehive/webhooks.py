@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.http import (
@@ -20,7 +18,6 @@ from oscar_rehive.answering import after_sending
 from oscar_rehive.compat import login_not_required
 from oscar_rehive.models import Delivery
 from oscar_rehive.payments import deliveries
-from oscar_rehive.rehive.exceptions import Throttled
 from oscar_rehive.rehive.webhooks import authenticate
 from oscar_rehive.tokens import PROBE_HEADER, is_probe
 
@@ -46,12 +43,7 @@ def webhook(request: HttpRequest) -> HttpResponseBase:
     delivery = deliveries.store(body, fault=fault)
     if delivery.state == Delivery.State.UNUSABLE:
         return _answer(status if fault else 400, delivery.reason)
-    return after_sending(_answer(200, "Stored."), lambda: _work_on(delivery))
-
-
-def _work_on(delivery: Delivery) -> None:
-    with suppress(Throttled):  # reconcile works on it when Rehive takes requests again
-        deliveries.work_on(delivery)
+    return after_sending(_answer(200, "Stored."), lambda: deliveries.work_on(delivery))
 
 
 def _secrets() -> list[str]:

@@ -68,13 +68,6 @@ class PaymentMethodsMixin(_View):
             return methods[0] if len(methods) == 1 else None
         return next((method for method in methods if method.code == code), None)
 
-    def is_paid_the_shops_way(self) -> bool:
-        """Whether the code that ``pay_by()`` kept is none of ``PAYMENT_METHODS``: a step of the shop's
-        own has kept it, and how that order is paid is none of our business."""
-        code = self.checkout_session.payment_method()
-        # Ours stays ours where PAYMENT_METHODS cannot be read: nobody else would take the payment.
-        return bool(code) and code not in [Rehive.code, *(method.code for method in all_methods())]
-
 
 class RehiveCheckoutMixin(PaymentMethodsMixin):
     """Adds the chosen payment method, and Rehive among them, to a ``PaymentDetailsView``::
@@ -98,6 +91,13 @@ class RehiveCheckoutMixin(PaymentMethodsMixin):
             if self.checkout_session.payment_method()
             else _("Please choose how to pay"),
         )
+
+    def is_paid_the_shops_way(self) -> bool:
+        """Whether the code that ``pay_by()`` kept is none of ``PAYMENT_METHODS``: a step of the shop's
+        own has kept it, and how that order is paid is none of our business."""
+        code = self.checkout_session.payment_method()
+        # Ours stays ours where PAYMENT_METHODS cannot be read: nobody else would take the payment.
+        return bool(code) and code not in [Rehive.code, *(method.code for method in all_methods())]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)

@@ -23,7 +23,7 @@ class PaymentMethodView(PaymentMethodsMixin, oscar_views.PaymentMethodView):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         methods = self._methods()
-        if not methods and not self.is_paid_the_shops_way():
+        if not methods:
             messages.error(
                 request,
                 _("There is no way to pay for this basket at the moment. Please contact us."),
@@ -33,7 +33,6 @@ class PaymentMethodView(PaymentMethodsMixin, oscar_views.PaymentMethodView):
             # Over what was chosen before and is not available any more: the preview would send the
             # shopper here again, for ever.
             self.checkout_session.pay_by(methods[0].code)
-        if len(methods) <= 1:
             response: HttpResponse = self.get_success_response()
             return response
         chosen = self.checkout_session.payment_method()
@@ -59,6 +58,11 @@ class PaymentDetailsView(RehiveCheckoutMixin, oscar_views.PaymentDetailsView):
     """Preview and placing. There are no payment details to enter here: Rehive's page takes them."""
 
     template_name_preview = "oscar_rehive/checkout/preview.html"
+
+    def is_paid_the_shops_way(self) -> bool:
+        """Never here: the step above keeps codes of ``PAYMENT_METHODS`` only, and for one that was
+        taken from there while a shopper held it nobody would take the payment."""
+        return False
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not self.preview:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
 from oscar_rehive.models import Entry, Invoice, OrderPayment
@@ -27,7 +28,8 @@ def cancel_order(number: str, *, reason: str, source: str) -> bool:
     """Cancel the unpaid order ``number``; True when it is done, False when Rehive could not yet
     confirm that nothing was paid. Reconcile finishes it then.
 
-    Raises ``NotCancellable``; ``RehiveError`` when Rehive cannot be asked (the wish is kept).
+    Raises ``NotCancellable``; ``RehiveError`` or ``ImproperlyConfigured`` when Rehive cannot be asked
+    (the wish is kept).
     """
     with locked(number) as held:
         payment = held.payment
@@ -80,9 +82,9 @@ def finish(number: str, source: str) -> bool:
     return held.payment.paid_at is None and held.payment.released_at is not None
 
 
-def _close_all(number: str, source: str) -> RehiveError | None:
+def _close_all(number: str, source: str) -> Exception | None:
     """Close what is to be closed; one that cannot be does not keep the others open."""
-    trouble: RehiveError | None = None
+    trouble: Exception | None = None
     due = Invoice.objects.filter(payment__order_number=number, close_due=True)
     for invoice in due.select_related("payment"):
         try:
@@ -92,7 +94,7 @@ def _close_all(number: str, source: str) -> RehiveError | None:
                 close_at_rehive(invoice, source)
         except NotOpened:
             pass  # made wrongly: it is closed, and a person was called
-        except RehiveError as error:
+        except (RehiveError, ImproperlyConfigured) as error:
             trouble = error
     return trouble
 

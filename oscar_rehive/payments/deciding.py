@@ -19,6 +19,8 @@ _ACCEPTABLE = (Attention.Kind.LATE, Attention.Kind.MISMATCH, Attention.Kind.PART
 _NO_REFUND = (
     # It would give all back, and what failed may have been a part: the invoice's page takes amounts.
     Attention.Kind.REFUND_FAILED,
+    # How much it is about, nobody understands.
+    Attention.Kind.UNKNOWN_STATUS,
     Attention.Kind.DIFFERENCE,
     Attention.Kind.BACKWARD,
     Attention.Kind.VANISHED,

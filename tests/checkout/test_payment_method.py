@@ -142,20 +142,16 @@ class TestTheStep:
         assert not Order.objects.exists()
         assert goes_to(shopper.place()) == "/checkout/thank-you/"
 
-    def test_a_code_that_a_step_of_the_shops_own_has_kept_is_left_alone(
-        self, shopper: Shopper, settings: Any, only_rehive: None
+    def test_a_method_that_was_taken_from_the_setting_places_no_order_unpaid(
+        self, shopper: Shopper, settings: Any
     ) -> None:
         shopper.go_to_payment()
-        session = shopper.client.session
-        session["checkout_data"]["payment"] = {"method": "transfer"}
-        session.save()
-        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "MAXIMUM": "1"}
+        shopper.choose("cash-on-delivery")
+        methods = settings.OSCAR_REHIVE["PAYMENT_METHODS"]
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "PAYMENT_METHODS": methods[:1]}
 
-        assert goes_to(shopper.client.get("/checkout/payment-method/")) == "/checkout/preview/"
-        preview = shopper.preview().content.decode()
-        assert "place_order_form" in preview
-        assert "There is nothing to pay" not in preview
-        assert goes_to(shopper.place()) == "/checkout/thank-you/"
+        assert goes_to(shopper.place()) == "/checkout/payment-method/"
+        assert not Order.objects.exists()
 
     def test_earlier_steps_cannot_be_skipped_either(self, shopper: Shopper) -> None:
         assert goes_to(shopper.client.get("/checkout/payment-method/")) == "/checkout/"
