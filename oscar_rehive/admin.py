@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -216,12 +217,32 @@ class InvoiceAdmin(ShowsMore):
         return redirect("admin:oscar_rehive_invoice_change", pk)
 
 
+class WaitingFilter(admin.SimpleListFilter):
+    """What waits for somebody; what was dealt with only where it is asked for."""
+
+    title = _("whether it waits")
+    parameter_name = "waits"
+
+    def lookups(self, *args: Any) -> list[tuple[str, Any]]:
+        return [("no", _("Dealt with")), ("all", _("All"))]
+
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:  # type: ignore[override]  # django-stubs: a private TypedDict
+        unless_asked, *others = super().choices(changelist)
+        yield {**unless_asked, "display": _("Waiting")}
+        yield from others  # type: ignore[misc]  # as above
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Attention]) -> QuerySet[Attention]:
+        if self.value() == "all":
+            return queryset
+        return queryset.filter(resolved_at__isnull=self.value() != "no")
+
+
 @admin.register(Attention)
 class AttentionAdmin(ShowsMore):
     """What waits for a person, each with its ways out as buttons on its page."""
 
     list_display = ("payment", "kind", "reason", "ways_out", "raised_at", "resolved_at")
-    list_filter = (("resolved_at", admin.EmptyFieldListFilter), "kind")
+    list_filter = (WaitingFilter, "kind")
     search_fields = ("payment__order_number", "reason")
     list_select_related = ("payment",)
     actions = ("resolve",)

@@ -10,10 +10,11 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from oscar.test.factories import UserFactory
 
 from oscar_rehive.admin import shown
-from oscar_rehive.models import Attention, Invoice, Refund
+from oscar_rehive.models import Attention, Invoice, OrderPayment, Refund
 from oscar_rehive.payments import refunding
 from tests.steps import opened, settled
 
@@ -171,3 +172,21 @@ class TestTheRefundForm:
 )
 def test_amounts_are_shown_without_the_zeros_of_18_decimals(amount: str, text: str) -> None:
     assert shown(Decimal(amount)) == text
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown_numbers"), [("", ["1"]), ("?waits=no", ["2"]), ("?waits=all", ["1", "2"])]
+)
+def test_the_list_shows_what_waits_unless_more_is_asked_for(
+    place_order: Any, admin_client: Client, asked: str, shown_numbers: list[str]
+) -> None:
+    for number, resolved_at in (("1", None), ("2", timezone.now())):
+        place_order(number=number)
+        payment = OrderPayment.objects.get(order_number=number)
+        Attention.objects.create(payment=payment, kind="late", resolved_at=resolved_at)
+
+    answer = admin_client.get(reverse("admin:oscar_rehive_attention_changelist") + asked)
+
+    found = answer.context["cl"].queryset.values_list("payment__order_number", flat=True)
+    assert sorted(found) == shown_numbers
+    assert "Waiting" in answer.content.decode()
