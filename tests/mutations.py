@@ -237,7 +237,7 @@ MUTATIONS = (
     ),
     Mutation(
         "money that waits for a person keeps the order",
-        "oscar_rehive/payments/cancelling.py",
+        "oscar_rehive/payments/closing.py",
         "invoice.received > invoice.refunded or ",
         "",
     ),

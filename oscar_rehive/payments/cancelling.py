@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
 from oscar_rehive.models import Entry, Invoice, OrderPayment
-from oscar_rehive.payments.closing import close_at_rehive, is_under_way
+from oscar_rehive.payments.closing import close_at_rehive, money_is_here_or_comes
 from oscar_rehive.payments.ending import BY_STAFF, finish_cancellation
 from oscar_rehive.payments.locking import Locked, locked
 from oscar_rehive.payments.opening import LOOK_SECONDS, NotOpened, find_lost
@@ -99,17 +99,12 @@ def _close_all(number: str, source: str) -> Exception | None:
     return trouble
 
 
-def _money_is_here_or_comes(held: Locked) -> bool:
-    """Whether somebody has paid something that was not given back, or is just paying. What becomes
-    of that money is for a person to decide, and the order waits for it."""
-    return any(
-        invoice.received > invoice.refunded or is_under_way(invoice)
-        for invoice in held.payment.invoices.all()
-    )
+def _has_money(payment: OrderPayment) -> bool:
+    return any(money_is_here_or_comes(invoice) for invoice in payment.invoices.all())
 
 
 def _refuse_while_money_comes(held: Locked) -> None:
-    if _money_is_here_or_comes(held):
+    if _has_money(held.payment):
         raise NotCancellable(
             f"Money for order {held.payment.order_number} has arrived or is on its way."
         )
@@ -120,7 +115,7 @@ def _forget_wish_while_money_comes(held: Locked) -> None:
     payment = held.payment
     if held.order is None or held.order.standing is not Standing.PENDING:
         return
-    if not payment.is_settled and payment.cancel_reason and _money_is_here_or_comes(held):
+    if not payment.is_settled and payment.cancel_reason and _has_money(payment):
         payment.cancel_reason = ""
         # Only the newest attempt: earlier ones are to be closed for its sake.
         newest = payment.invoices.order_by("-attempt").first()

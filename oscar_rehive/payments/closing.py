@@ -24,6 +24,12 @@ def money_comes(invoice: Invoice) -> bool:
     return part_paid and wished and not superseded
 
 
+def money_is_here_or_comes(invoice: Invoice) -> bool:
+    """Whether somebody has paid something through ``invoice`` that was not given back, or is just
+    paying. What becomes of that money is for a person to decide, and the order waits for it."""
+    return invoice.received > invoice.refunded or is_under_way(invoice)
+
+
 def is_under_way(invoice: Invoice) -> bool:
     """Whether money may be on its way, or is here and cannot be used: Rehive has seen it, says that
     it is paid, or says something nobody understands."""

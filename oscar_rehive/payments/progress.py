@@ -9,7 +9,7 @@ from enum import Enum
 from django.utils import timezone
 
 from oscar_rehive.models import Invoice, OrderPayment
-from oscar_rehive.payments.closing import is_under_way
+from oscar_rehive.payments.closing import money_is_here_or_comes
 from oscar_rehive.rehive.money import floor_to_places, from_units
 from oscar_rehive.rehive.statuses import Status
 from oscar_rehive.shop import Order, Standing, get_shop
@@ -101,7 +101,7 @@ def progress_of(number: str) -> Progress | None:
         _stage(order, payment, invoice),
         missing,
         came_before=floor_to_places(sum(ended, Decimal(0)), 2),
-        money_comes=any(_kept(one) or is_under_way(one) for one in attempts),
+        money_comes=any(money_is_here_or_comes(one) for one in attempts),
     )
 
 

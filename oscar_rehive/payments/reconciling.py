@@ -282,7 +282,7 @@ def _note_part_paid(number: str) -> None:
                 f" {invoice.currency} were paid.",
                 invoice=invoice,
                 subject=f"{invoice.attempt}: {invoice.received}",
-                ways_out="Wait for the rest, or cancel the order and refund what was paid.",
+                ways_out="Let it pay the order, or cancel the order and refund what was paid.",
             )
 
 
