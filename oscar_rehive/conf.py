@@ -96,6 +96,16 @@ class Config:
     payment_methods: tuple[str, ...]
     base_url: str
 
+    @property
+    def by_id(self) -> dict[str, BusinessConfig]:
+        """The businesses by their ids at Rehive."""
+        return {business.business_id: business for business in self.businesses.values()}
+
+    @property
+    def webhook_secrets(self) -> list[str]:
+        """Those of all businesses: the webhook's one address lets each of them in."""
+        return [secret for one in self.businesses.values() for secret in one.webhook_secrets]
+
 
 @dataclass(frozen=True)
 class Problem:

@@ -199,6 +199,10 @@ class Invoice(models.Model):
         """The number of the order, which is the invoice's ``request_reference``."""
         return self.payment.order_number
 
+    def kept(self) -> int:
+        """What came through it and was not paid back, in smallest units."""
+        return max(int(self.received) - int(self.refunded), 0)
+
     def given_back(self) -> int:
         """What refunds have taken, or may yet take, of ``received``, in smallest units."""
         return sum(one.amount for one in self.refunds.exclude(status=Refund.Status.FAILED))

@@ -62,20 +62,18 @@ class PaymentPage(View):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.token: str = kwargs.pop("token")
         number = read_payment_token(self.token)
-        if number is None or not OrderPayment.objects.filter(order_number=number).exists():
-            response: HttpResponseBase = _not_found(
-                request, _("This payment address is not valid.")
-            )
-        elif progress_of(number) is None:
+        if number is not None and progress_of(number) is not None:
+            self.number = number
+            response = super().dispatch(request, *args, **kwargs)
+        elif number is None or not OrderPayment.objects.filter(order_number=number).exists():
+            response = _not_found(request, _("This payment address is not valid."))
+        else:
             # Its payer may be coming back from Rehive's page, having paid.
             text = _(
                 "This order is no longer in the shop. If you have paid, please contact us with order"
                 " number %(number)s; the money is not lost."
             )
             response = _not_found(request, text % {"number": number})
-        else:
-            self.number = number
-            response = super().dispatch(request, *args, **kwargs)
         # The token in the address must not leave for other sites, nor for search engines.
         response.headers["Referrer-Policy"] = "same-origin"
         response.headers["X-Robots-Tag"] = "noindex"

@@ -238,7 +238,7 @@ MUTATIONS = (
     Mutation(
         "money that waits for a person keeps the order",
         "oscar_rehive/payments/closing.py",
-        "invoice.received > invoice.refunded or ",
+        "invoice.kept() > 0 or ",
         "",
     ),
     Mutation(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
@@ -14,10 +13,7 @@ from oscar_rehive.payments.ending import BY_STAFF, finish_cancellation
 from oscar_rehive.payments.locking import Locked, locked
 from oscar_rehive.payments.opening import LOOK_SECONDS, NotOpened, find_lost
 from oscar_rehive.rehive.exceptions import RehiveError
-from oscar_rehive.shop import Standing
-
-if TYPE_CHECKING:
-    from oscar_rehive.shop.shopper import Refilled
+from oscar_rehive.shop import Refilled, Standing
 
 
 class NotCancellable(Exception):

@@ -20,14 +20,14 @@ def money_comes(invoice: Invoice) -> bool:
         return True
     wished = invoice.payment.cancel_reason not in ("", BY_STAFF)
     superseded = invoice.payment.invoices.filter(attempt__gt=invoice.attempt).exists()
-    part_paid = invoice.state == Invoice.State.OPEN and invoice.received > invoice.refunded
+    part_paid = invoice.state == Invoice.State.OPEN and invoice.kept() > 0
     return part_paid and wished and not superseded
 
 
 def money_is_here_or_comes(invoice: Invoice) -> bool:
     """Whether somebody has paid something through ``invoice`` that was not given back, or is just
     paying. What becomes of that money is for a person to decide, and the order waits for it."""
-    return invoice.received > invoice.refunded or is_under_way(invoice)
+    return invoice.kept() > 0 or is_under_way(invoice)
 
 
 def is_under_way(invoice: Invoice) -> bool:

@@ -37,9 +37,9 @@ def business_of(invoice: Invoice) -> conf.BusinessConfig:
 
     Raises ``ImproperlyConfigured`` when the settings no longer name that business.
     """
-    for business in conf.current().businesses.values():
-        if business.business_id == invoice.business_id:
-            return business
+    business = conf.current().by_id.get(invoice.business_id)
+    if business is not None:
+        return business
     raise ImproperlyConfigured(
         f"Invoice {invoice} was made by the business {invoice.business_id}, which {conf.SETTING} no"
         " longer names. Put it back until all its invoices are settled."

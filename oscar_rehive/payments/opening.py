@@ -187,7 +187,7 @@ def _payable(held: Locked) -> Order:
         or order.standing is not Standing.PENDING
     ):
         raise NotPayable(f"Order {order.number} is not waiting for a payment.")
-    if any(paid.received > paid.refunded for paid in payment.invoices.filter(state="paid")):
+    if any(paid.kept() for paid in payment.invoices.filter(state=Invoice.State.PAID)):
         raise NotPayable(f"Money for order {order.number} is here and waits for a person.")
     if payment.window_ends_at <= timezone.now():
         raise NotPayable(f"The time to pay order {order.number} is over.")
@@ -214,14 +214,13 @@ def _supersede(held: Locked, invoice: Invoice) -> tuple[_Do, Invoice]:
 def _new_attempt(
     held: Locked, order: Order, business: conf.BusinessConfig, divisibility: int
 ) -> Invoice:
-    newest = held.payment.invoices.order_by("-attempt").first()
     try:
         amount = to_units(order.total, divisibility)
     except InexactAmount as error:
         raise BusinessNotUsable(str(error)) from None
     invoice = Invoice(
         payment=held.payment,
-        attempt=newest.attempt + 1 if newest else 1,
+        attempt=_next_attempt(held),
         business_id=business.business_id,
         currency=order.currency,
         divisibility=divisibility,
@@ -230,6 +229,11 @@ def _new_attempt(
     )
     _lease(invoice)
     return invoice
+
+
+def _next_attempt(held: Locked) -> int:
+    newest = held.payment.invoices.order_by("-attempt").first()
+    return newest.attempt + 1 if newest else 1
 
 
 def _lease(invoice: Invoice) -> None:
@@ -341,10 +345,9 @@ def adopt_twin(invoice: Invoice, remote: RemoteInvoice, source: str) -> None:
     """Close ``remote``, which a second create of ``invoice`` has made beside the one in use; noted
     as an attempt of its own, so that money that comes through it is not lost."""
     with locked(invoice.order_number) as held:
-        newest = held.payment.invoices.order_by("-attempt").first()
         twin = Invoice.objects.create(
             payment=held.payment,
-            attempt=newest.attempt + 1 if newest else 1,
+            attempt=_next_attempt(held),
             state=Invoice.State.CLOSED,
             business_id=invoice.business_id,
             currency=invoice.currency,

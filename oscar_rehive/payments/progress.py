@@ -90,7 +90,7 @@ def progress_of(number: str) -> Progress | None:
     received = from_units(invoice.received, invoice.divisibility) if invoice else Decimal(0)
     missing = max(order.total - floor_to_places(received, 2), Decimal(0))
     ended = [
-        from_units(_kept(one), one.divisibility)
+        from_units(one.kept(), one.divisibility)
         for one in attempts
         if one.state == Invoice.State.CLOSED
     ]
@@ -105,17 +105,12 @@ def progress_of(number: str) -> Progress | None:
     )
 
 
-def _kept(invoice: Invoice) -> int:
-    """What came through ``invoice`` and was not given back, in smallest units."""
-    return max(int(invoice.received) - int(invoice.refunded), 0)
-
-
 def _telling_invoice(payment: OrderPayment, attempts: list[Invoice]) -> Invoice | None:
     """The attempt that matters to the shopper: a paid one before all others, then the newest of
     ``attempts``, which come newest first. One whose money was given back is over, unless it has
     paid the order: the order can be paid anew, and Rehive must be asked about that."""
     for one in attempts:
-        if one.state == Invoice.State.PAID and (payment.paid_at or _kept(one)):
+        if one.state == Invoice.State.PAID and (payment.paid_at or one.kept()):
             return one
     return attempts[0] if attempts else None
 
@@ -124,7 +119,7 @@ def _stage(order: Order, payment: OrderPayment, invoice: Invoice | None) -> Stag
     if payment.paid_at is not None:
         # Staff may have cancelled what was paid; to say thank you then would be untrue.
         return Stage.CANCELLED if order.standing is Standing.CANCELLED else Stage.PAID
-    if invoice is not None and invoice.state == Invoice.State.PAID and _kept(invoice):
+    if invoice is not None and invoice.state == Invoice.State.PAID and invoice.kept():
         return Stage.WITH_THE_SHOP
     if order.standing is Standing.CANCELLED:
         return Stage.CANCELLED

@@ -116,7 +116,7 @@ def _is_in_vain(asks: str, error: Exception) -> bool:
     A business that did not answer is asked for nothing but itself: one invoice on which Rehive
     stumbles every time must not keep the others waiting.
     """
-    business = _named().get(asks)
+    business = conf.current().by_id.get(asks)
     if isinstance(error, ImproperlyConfigured):
         return business is None
     if isinstance(error, Unreachable) and business is not None:
@@ -125,11 +125,6 @@ def _is_in_vain(asks: str, error: Exception) -> bool:
         except RehiveError:
             return True
     return isinstance(error, (Throttled, NotSent))
-
-
-def _named() -> dict[str, conf.BusinessConfig]:
-    """The businesses that the settings name, by their ids."""
-    return {business.business_id: business for business in conf.current().businesses.values()}
 
 
 def _business_id_of(number: str) -> str:
@@ -212,7 +207,7 @@ def _ended() -> Iterator[Task]:
     )
     closed = Q(state=Invoice.State.CLOSED, payment__window_ends_at__gt=now - CLOSED_FOR)
     again = Invoice.objects.filter(
-        paid | closed, asked_at__lte=now - AGAIN_EVERY, business_id__in=_named()
+        paid | closed, asked_at__lte=now - AGAIN_EVERY, business_id__in=conf.current().by_id
     )
     for invoice in again.exclude(remote_id=None).select_related("payment").order_by("asked_at"):
         yield Task(f"invoice {invoice}", _ask_again(invoice), invoice.business_id)
@@ -257,7 +252,7 @@ def _expire(number: str) -> Callable[[Summary], None]:
             refresh(invoice, SOURCE)
         # Also of a payment that is held for a person: staff may have accepted it by hand.
         ended = payment.invoices.exclude(state__in=[Invoice.State.OPENING, Invoice.State.OPEN])
-        for invoice in ended.filter(business_id__in=_named()).exclude(remote_id=None):
+        for invoice in ended.filter(business_id__in=conf.current().by_id).exclude(remote_id=None):
             _refresh_ended(invoice)
         payment.refresh_from_db()
         if payment.is_settled:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from oscar_rehive.shop.base import Order, Shop, Standing, StatusRefused
+from oscar_rehive.shop.base import Order, Refilled, Shop, Standing, StatusRefused
 
-__all__ = ["Order", "Shop", "Standing", "StatusRefused", "get_shop"]
+__all__ = ["Order", "Refilled", "Shop", "Standing", "StatusRefused", "get_shop"]
 
 
 def get_shop() -> Shop:

@@ -35,6 +35,15 @@ class Order:
     never of the status, which some shops share between "pending" and "paid" (peer bug 2)."""
 
 
+@dataclass(frozen=True)
+class Refilled:
+    """What became of an order's items: the titles of those that are in a basket again, and of those
+    that could not be put there."""
+
+    put_back: list[str]
+    left_out: list[str]
+
+
 class Shop(Protocol):
     """What the payment service needs of a shop.
 

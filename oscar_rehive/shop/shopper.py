@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +11,8 @@ from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from oscar.core.loading import get_model
+
+from oscar_rehive.shop.base import Refilled
 
 Basket = get_model("basket", "Basket")
 Order = get_model("order", "Order")
@@ -75,15 +76,6 @@ def order_path(number: str, user_id: int | None) -> str:
     except NoReverseMatch:  # order numbers with characters that Oscar's address does not take
         pass
     return ""
-
-
-@dataclass(frozen=True)
-class Refilled:
-    """What became of an order's items: the titles of those that are in a basket again, and of those
-    that could not be put there."""
-
-    put_back: list[str]
-    left_out: list[str]
 
 
 def refill_basket(number: str, basket: Any) -> Refilled:

@@ -15,7 +15,7 @@ from oscar_rehive.payments.opening import NotPayable
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import RehiveError
-from oscar_rehive.shop.shopper import Refilled
+from oscar_rehive.shop import Refilled
 from tests.steps import opened, payable_at, payment_page, settled, window_over
 
 pytestmark = pytest.mark.django_db

@@ -170,10 +170,7 @@ def _registration(
     client: Client, business: conf.BusinessConfig, url: str, *, register: bool
 ) -> Finding:
     secrets = business.webhook_secrets
-    # One address for all businesses: the secret of any of them is let in there.
-    accepted = {
-        one for every in conf.current().businesses.values() for one in every.webhook_secrets
-    }
+    accepted = conf.current().webhook_secrets
     try:
         registered = [hook for hook in client.webhooks() if hook.event == INVOICE_CHANGED]
         ours = [hook for hook in registered if hook.url == url]
