@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.urls import reverse
 from django.utils import timezone
 from oscar.core.loading import get_model
@@ -14,6 +16,8 @@ from oscar_rehive.models import Entry, Invoice, OrderPayment
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.opening import open_invoice
 from oscar_rehive.payments.settling import business_of, refresh
+from oscar_rehive.rehive.client import Client
+from oscar_rehive.rehive.exceptions import NotFound
 from oscar_rehive.rehive.wire import RemoteInvoice
 from oscar_rehive.tokens import payment_token
 
@@ -34,6 +38,23 @@ def settled(invoice: Invoice, source: str = Entry.Source.WEBHOOK) -> Invoice:
     """``invoice`` after Rehive was asked about it."""
     refresh(invoice, source)
     return invoice
+
+
+def rehive_tells(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    """From now on Rehive tells invoices otherwise than they are."""
+    real = Client.invoice
+    monkeypatch.setattr(
+        Client, "invoice", lambda *a, **k: dataclasses.replace(real(*a, **k), **changes)
+    )
+
+
+def rehive_forgot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on Rehive knows no invoice."""
+
+    def gone(*args: Any, **kwargs: Any) -> Any:
+        raise NotFound("404")
+
+    monkeypatch.setattr(Client, "invoice", gone)
 
 
 def window_over(order: Any) -> None:

@@ -16,9 +16,18 @@ from oscar_rehive.payments.deciding import resolve, take_for_gone
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.refunding import follow, refund
 from oscar_rehive.rehive.client import Client
-from oscar_rehive.rehive.exceptions import NotFound, Refused, RehiveError
+from oscar_rehive.rehive.exceptions import Refused, RehiveError
 from oscar_rehive.rehive.wire import Currency
-from tests.steps import opened, paid_by_cash, payable_at, payment_page, settled, window_over
+from tests.steps import (
+    opened,
+    paid_by_cash,
+    payable_at,
+    payment_page,
+    rehive_forgot,
+    rehive_tells,
+    settled,
+    window_over,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -135,10 +144,7 @@ class TestTheClockIsNotBlind:
         invoice = opened(order)
         for _ in range(2):
             rehive.outcome(invoice.remote_id, "start")
-        real = Client.invoice
-        monkeypatch.setattr(
-            Client, "invoice", lambda *a, **k: dataclasses.replace(real(*a, **k), amount=1100)
-        )
+        rehive_tells(monkeypatch, amount=1100)
         window_over(order)
         for _ in range(2):
             reconcile()
@@ -184,10 +190,7 @@ class TestWhatCannotBeClosedIsShown:
         order = place_order()
         opened(order)
 
-        def gone(*args: Any, **kwargs: Any) -> Any:
-            raise NotFound("404")
-
-        monkeypatch.setattr(Client, "invoice", gone)
+        rehive_forgot(monkeypatch)
         window_over(order)
         reconcile()
         order.refresh_from_db()
@@ -209,12 +212,7 @@ class TestMoneyThatIsHereOrComes:
         invoice = opened(order)
         for _ in range(2):
             rehive.outcome(invoice.remote_id, "start")
-        real = Client.invoice
-        monkeypatch.setattr(
-            Client,
-            "invoice",
-            lambda *a, **k: dataclasses.replace(real(*a, **k), status="processing"),
-        )
+        rehive_tells(monkeypatch, status="processing")
         window_over(order)
         for _ in range(2):
             reconcile()
@@ -244,12 +242,7 @@ class TestMoneyThatIsHereOrComes:
     ) -> None:
         order = place_order(total="10.00")
         rehive.outcome(opened(order).remote_id, "pay")
-        real = Client.invoice
-        monkeypatch.setattr(
-            Client,
-            "invoice",
-            lambda *a, **k: dataclasses.replace(real(*a, **k), currency=Currency("EUR", 2)),
-        )
+        rehive_tells(monkeypatch, currency=Currency("EUR", 2))
         window_over(order)
         for _ in range(3):
             reconcile()
@@ -283,12 +276,7 @@ class TestRehivesOwnWordsCrashNothing:
         self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         opened(place_order())
-        real = Client.invoice
-        monkeypatch.setattr(
-            Client,
-            "invoice",
-            lambda *a, **k: dataclasses.replace(real(*a, **k), currency=Currency("U\ud800", 2)),
-        )
+        rehive_tells(monkeypatch, currency=Currency("U\ud800", 2))
 
         assert reconcile().failures == []
         assert Attention.objects.get().kind == Attention.Kind.MISMATCH

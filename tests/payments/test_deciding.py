@@ -22,9 +22,15 @@ from oscar_rehive.payments.deciding import (
 )
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.refunding import refund, refundable
-from oscar_rehive.rehive.client import Client as RehiveClient
 from oscar_rehive.rehive.exceptions import NotFound
-from tests.steps import opened, paid_by_cash, payable_at, settled, window_over
+from tests.steps import (
+    opened,
+    paid_by_cash,
+    payable_at,
+    rehive_forgot,
+    settled,
+    window_over,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -333,10 +339,7 @@ class TestWhatWasDecidedIsDecided:
         rehive.outcome(invoice.remote_id, "pay")
         settled(invoice)
 
-        def gone(*args: Any, **kwargs: Any) -> Any:
-            raise NotFound("404")
-
-        monkeypatch.setattr(RehiveClient, "invoice", gone)
+        rehive_forgot(monkeypatch)
         with pytest.raises(NotFound):
             settled(invoice)
         take_for_gone(Attention.objects.get(kind="vanished"), by="ann")

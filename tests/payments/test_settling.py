@@ -24,7 +24,15 @@ from oscar_rehive.payments.settling import settle
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import NotFound
 from oscar_rehive.rehive.statuses import Status
-from tests.steps import opened, payment_page, settled, told, window_over
+from tests.steps import (
+    opened,
+    payment_page,
+    rehive_forgot,
+    rehive_tells,
+    settled,
+    told,
+    window_over,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -171,12 +179,7 @@ class TestNewsIsNotDropped:
         rehive.outcome(invoice.remote_id, "start")
         settled(invoice)
         rehive.outcome(invoice.remote_id, "pay")
-        real, known = Client.invoice, invoice.remote_updated
-        monkeypatch.setattr(
-            Client,
-            "invoice",
-            lambda *a, **k: dataclasses.replace(real(*a, **k), updated=known - 1),
-        )
+        rehive_tells(monkeypatch, updated=invoice.remote_updated - 1)
 
         settled(invoice)
 
@@ -319,12 +322,9 @@ class TestFalseAlarms:
         """One run with a wrong API_URL left a fact to click away for every open order."""
         invoice = opened(place_order())
 
-        def gone(*args: Any, **kwargs: Any) -> Any:
-            raise NotFound("404")
-
         for _ in range(2):
             with monkeypatch.context() as patch:
-                patch.setattr(Client, "invoice", gone)
+                rehive_forgot(patch)
                 for _ in range(2):
                     with pytest.raises(NotFound):
                         settled(invoice)
