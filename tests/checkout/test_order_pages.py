@@ -12,7 +12,7 @@ from django.urls import reverse
 from oscar.test.factories import UserFactory
 
 from oscar_rehive.models import Invoice, OrderPayment
-from tests.steps import opened, payable_at, settled, window_over
+from tests.steps import not_migrated, opened, payable_at, settled, window_over
 
 pytestmark = pytest.mark.django_db
 
@@ -127,9 +127,6 @@ class TestPagesOfOrdersGoOn:
 
         assert page.box() is None
 
-    def test_where_the_database_is_not_migrated(
-        self, page: OrderPage, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(OrderPayment._meta, "db_table", "not_there_yet")
-
-        assert page.box() is None
+    def test_where_the_database_is_not_migrated(self, page: OrderPage) -> None:
+        with not_migrated(OrderPayment):
+            assert page.box() is None

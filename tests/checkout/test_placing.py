@@ -15,6 +15,7 @@ from oscar.test.factories import UserFactory
 from oscar_rehive.models import Entry, Invoice, OrderPayment
 from oscar_rehive.tokens import payment_token
 from tests.checkout.conftest import Shopper
+from tests.steps import payment_page
 
 pytestmark = pytest.mark.django_db
 
@@ -25,10 +26,6 @@ StockRecord = get_model("partner", "StockRecord")
 PaymentDetailsView = get_class("checkout.views", "PaymentDetailsView")
 
 REHIVE = "oscar_rehive.checkout.methods.Rehive"
-
-
-def pay_page(order: Any) -> str:
-    return f"/rehive/pay/{payment_token(order.number)}/"
 
 
 @pytest.fixture
@@ -47,7 +44,7 @@ class TestAnOrderIsPlaced:
 
         order = Order.objects.get()
         payment = OrderPayment.objects.get()
-        assert (answer.status_code, answer.headers["Location"]) == (302, pay_page(order))
+        assert (answer.status_code, answer.headers["Location"]) == (302, payment_page("pay", order))
         assert order.status == "Pending"
         assert payment.order_number == order.number
         assert payment.window_ends_at - before >= timedelta(hours=1, minutes=59)
@@ -127,7 +124,7 @@ class TestAnOrderIsPlaced:
             post_checkout.disconnect(fail)
 
         order = Order.objects.get()
-        assert answer.headers["Location"] == pay_page(order)
+        assert answer.headers["Location"] == payment_page("pay", order)
         assert Basket.objects.get(pk=order.basket_id).status == Basket.SUBMITTED
 
     def test_receivers_are_told_as_usual(self, ready: Shopper) -> None:
@@ -211,7 +208,7 @@ class TestBug21ADoubleClickOnPlaceOrder:
 
         order = Order.objects.get()
         assert "/rehive/placed/" in answer.headers["Location"]
-        assert waiting.headers["Location"] == pay_page(order)
+        assert waiting.headers["Location"] == payment_page("pay", order)
         assert Basket.objects.get(pk=order.basket_id).status == Basket.SUBMITTED
 
     def test_so_does_a_customer_s(self, shopper: Shopper) -> None:
@@ -222,7 +219,7 @@ class TestBug21ADoubleClickOnPlaceOrder:
 
         waiting = shopper.client.get(shopper.place().headers["Location"])
 
-        assert waiting.headers["Location"] == pay_page(Order.objects.get())
+        assert waiting.headers["Location"] == payment_page("pay", Order.objects.get())
 
     def test_the_loser_of_the_race_neither_thaws_the_basket_nor_writes_its_session(
         self, ready: Shopper, monkeypatch: pytest.MonkeyPatch
@@ -325,98 +322,3 @@ class TestOtherMethodsKeepOscarsWay:
         answer = shopper.client.get(shopper.place().headers["Location"])
 
         assert answer.headers["Location"] == "/checkout/thank-you/"
-
-
-class TestAShopWithACheckoutOfItsOwn:
-    @pytest.fixture(autouse=True)
-    def _own_checkout(self, settings: Any) -> None:
-        settings.ROOT_URLCONF = "tests.checkout.urls_own_checkout"
-
-    def test_the_mixin_adds_rehive_and_keeps_what_the_shop_does(
-        self, rehive: Any, shopper: Shopper, mailoutbox: list[Any]
-    ) -> None:
-        shopper.go_to_payment()
-        assert shopper.preview().headers["Location"] == "/checkout/payment-method/"
-        shopper.choose("rehive")
-
-        answer = shopper.place()
-
-        order = Order.objects.get()
-        assert answer.headers["Location"] == pay_page(order)
-        assert order.status == "Pending"
-        assert OrderPayment.objects.get().order_number == order.number
-        assert [source.label for source in order.sources.all()] == ["Loyalty points"]
-        assert mailoutbox == []
-        assert rehive.requests() == []
-
-    def test_and_leaves_its_other_methods_alone(
-        self, shopper: Shopper, mailoutbox: list[Any]
-    ) -> None:
-        shopper.go_to_payment()
-        shopper.choose("cash-on-delivery")
-
-        assert shopper.place().headers["Location"] == "/checkout/thank-you/"
-
-        order = Order.objects.get()
-        assert order.status == "Being processed"
-        assert order.sources.count() == 2
-        assert len(mailoutbox) == 1
-
-    @pytest.mark.parametrize(
-        "setting",
-        [
-            pytest.param({}, id="Rehive and cash"),
-            pytest.param({"PAYMENT_METHODS": [REHIVE]}, id="Rehive alone"),
-            pytest.param(
-                {"PAYMENT_METHODS": [REHIVE], "BUSINESSES": {"EUR": {}}}, id="another currency"
-            ),
-            pytest.param({"PAYMENT_METHODS": [REHIVE], "TOKEN": ""}, id="broken"),
-            pytest.param({"PAYMENT_METHODS": 5}, id="broken list of methods"),
-        ],
-    )
-    def test_and_what_is_paid_the_shops_own_way(
-        self, shopper: Shopper, settings: Any, mailoutbox: list[Any], setting: dict[str, Any]
-    ) -> None:
-        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, **setting}
-        shopper.go_to_payment()
-        shopper.choose("transfer")
-        assert shopper.preview().status_code == 200
-
-        assert shopper.place().headers["Location"] == "/checkout/thank-you/"
-
-        order = Order.objects.get()
-        assert order.status == "Being processed"
-        assert [source.label for source in order.sources.all()] == ["Loyalty points"]
-        assert not OrderPayment.objects.exists()
-        assert len(mailoutbox) == 1
-
-    def test_but_rehive_is_never_taken_for_the_shops_own_way(
-        self, shopper: Shopper, settings: Any
-    ) -> None:
-        """Nobody would take the payment, and the order would be sent."""
-        shopper.go_to_payment()
-        shopper.choose("rehive")
-        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "PAYMENT_METHODS": 5}
-
-        assert shopper.place().headers["Location"] == "/checkout/payment-method/"
-        assert not Order.objects.exists()
-
-
-def test_the_readme_s_example_of_a_checkout_of_ones_own(
-    rehive: Any, shopper: Shopper, settings: Any, only_rehive: None
-) -> None:
-    """Earlier it led to Oscar's "Enter payment details", and to a preview that did not name Rehive."""
-    settings.ROOT_URLCONF = "tests.checkout.urls_readme_checkout"
-
-    step = shopper.go_to_payment()
-    details = shopper.client.get("/checkout/payment-details/")
-    preview = shopper.preview().content.decode()
-    placed = shopper.place()
-    thanks = shopper.client.get("/checkout/thank-you/")
-
-    order = Order.objects.get()
-    assert step.headers["Location"] == "/checkout/preview/"
-    assert details.headers["Location"] == "/checkout/payment-method/"
-    assert "You pay on Rehive&#x27;s secure page" in preview
-    assert placed.headers["Location"] == pay_page(order)
-    assert thanks.headers["Location"] == f"/rehive/return/{payment_token(order.number)}/"

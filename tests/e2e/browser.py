@@ -76,11 +76,13 @@ class BrowserShopper:
             page.fill(f"#new_shipping_address [name={name}]", value)
         page.select_option("[name=country]", "GB")
         page.click("#new_shipping_address button[type=submit]")
+        page.wait_for_url("**/checkout/payment-method/")
 
     def choose_rehive(self) -> None:
         """From there to the preview."""
         self.page.click("label[for=method-rehive]")
         self.page.click("#payment_method_form button[type=submit]")
+        self.page.wait_for_url("**/checkout/preview/")
 
     def buy(self) -> None:
         """From the catalogue to Rehive's page."""

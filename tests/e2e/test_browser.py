@@ -91,7 +91,9 @@ def test_from_the_catalogue_to_a_paid_order(shop: Shop, shopper: BrowserShopper)
 
 
 def fits(shopper: BrowserShopper) -> bool:
-    """Whether nothing of the page sticks out at the side."""
+    """Whether nothing of the page sticks out at the side, once there is all of it: a click returns
+    when the next page begins to come, as CI, which is slower, was the first to see."""
+    shopper.page.wait_for_load_state()
     inside: bool = shopper.page.evaluate(
         "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
     )

@@ -13,7 +13,7 @@ from django.db import OperationalError
 from oscar_rehive.management.commands import rehive_reconcile
 from oscar_rehive.models import Invoice
 from oscar_rehive.payments.reconciling import Summary
-from tests.steps import opened, window_over
+from tests.steps import not_migrated, opened, window_over
 
 pytestmark = pytest.mark.django_db
 
@@ -129,10 +129,11 @@ class TestOnce:
         assert "rehive_check" in str(error.value)
         assert error.value.returncode == 1
 
-    def test_a_database_that_is_not_migrated(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(Invoice._meta, "db_table", "not_there_yet")
-
-        with pytest.raises(CommandError, match=r"not_there_yet.*manage\.py migrate"):
+    def test_a_database_that_is_not_migrated(self) -> None:
+        with (
+            not_migrated(Invoice) as table,
+            pytest.raises(CommandError, match=rf"{table}.*manage\.py migrate"),
+        ):
             Run()
 
 
