@@ -11,6 +11,7 @@ from django.core.cache import cache
 from django.db import connection
 
 if TYPE_CHECKING:
+    from oscar_rehive.models import Invoice
     from oscar_rehive.simulator.process import SimulatorProcess
 
 
@@ -63,3 +64,14 @@ def place_order(db: None) -> Callable[..., Any]:
         return get_model("order", "Order").objects.get(pk=order.pk)
 
     return place
+
+
+@pytest.fixture
+def held(rehive: SimulatorProcess, place_order: Callable[..., Any], settings: Any) -> Invoice:
+    """The invoice of an order over 10.00 that was paid late, which waits for a person."""
+    from tests.steps import opened, settled
+
+    settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "LATE_PAYMENTS": "hold"}
+    invoice = opened(place_order(total="10.00"))
+    rehive.outcome(invoice.remote_id, "pay_late")
+    return settled(invoice)

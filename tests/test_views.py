@@ -16,8 +16,8 @@ from django.urls import reverse
 from oscar_rehive.models import Attention, Invoice
 from oscar_rehive.rehive.client import Client as RehiveClient
 from oscar_rehive.tokens import payment_token, placed_token
-from tests.checkout.pages import address, buttons_of, stage_of
-from tests.steps import payable_at, window_over
+from tests.checkout.pages import buttons_of, stage_of
+from tests.steps import payable_at, payment_page, window_over
 
 pytestmark = pytest.mark.django_db
 
@@ -42,14 +42,14 @@ class TestPay:
     ) -> None:
         order = place_order(total="12.34")
 
-        answer = client.get(address("pay", order))
+        answer = client.get(payment_page("pay", order))
 
         invoice = rehive.invoice()
         assert (answer.status_code, answer.headers["Location"]) == (302, invoice["redirect_url"])
         assert invoice["request_reference"] == order.number
         assert invoice["request_amount"] == 1234
         # Rehive pastes it unencoded into its own address (rehive-api.md, "Invoices").
-        assert invoice["return_url"] == f"http://testserver{address('return', order)}"
+        assert invoice["return_url"] == f"http://testserver{payment_page('return', order)}"
         assert not set("?&#") & set(invoice["return_url"])
 
     def test_reload_double_click_and_other_browsers_end_at_the_same_invoice(
@@ -58,8 +58,8 @@ class TestPay:
         order = place_order()
         browsers = [Client(), Client(), Client()]
 
-        answers = [browser.get(address("pay", order)) for browser in browsers]
-        answers.append(browsers[0].post(address("pay", order)))
+        answers = [browser.get(payment_page("pay", order)) for browser in browsers]
+        answers.append(browsers[0].post(payment_page("pay", order)))
 
         assert len({answer.headers["Location"] for answer in answers}) == 1
         assert posts(rehive) == 1
@@ -71,14 +71,14 @@ class TestPay:
         order = place_order()
         rehive.faults(**fault)
 
-        answer = client.get(address("pay", order))
+        answer = client.get(payment_page("pay", order))
 
         text, buttons = answer.content.decode(), buttons_of(answer)
         assert answer.status_code == 503
         assert "your order is safe" in text
-        assert buttons["Try again"] == address("pay", order)
-        assert buttons["Choose another payment method"] == address("cancel", order)
-        assert buttons["Cancel the order and change the basket"] == address("cancel", order)
+        assert buttons["Try again"] == payment_page("pay", order)
+        assert buttons["Choose another payment method"] == payment_page("cancel", order)
+        assert buttons["Cancel the order and change the basket"] == payment_page("cancel", order)
         order.refresh_from_db()
         assert order.status == "Pending"
 
@@ -94,21 +94,21 @@ class TestPay:
         ((name, value),) = fault.items()
         rehive.faults(**{name: {"value": value, "methods": ["POST"]}})
 
-        page = client.get(address("pay", order))
+        page = client.get(payment_page("pay", order))
 
         assert page.status_code == 503
-        assert buttons_of(page)["Try again"] == address("pay", order)
-        later = client.get(address("return", order))
-        assert address("pay", order) in buttons_of(later).values()
+        assert buttons_of(page)["Try again"] == payment_page("pay", order)
+        later = client.get(payment_page("return", order))
+        assert payment_page("pay", order) in buttons_of(later).values()
 
         rehive.clear_faults()
-        assert client.post(address("pay", order)).status_code == 302
+        assert client.post(payment_page("pay", order)).status_code == 302
         assert len(payable_at(rehive, order)) == 1
 
     def test_p11_a_rehive_that_cannot_be_reached_at_all(
         self, place_order: Any, client: Client
     ) -> None:
-        answer = client.get(address("pay", place_order()))
+        answer = client.get(payment_page("pay", place_order()))
 
         assert (answer.status_code, stage_of(answer)) == (503, "open")
 
@@ -132,7 +132,7 @@ class TestPay:
         order = place_order()
         settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, **setting}
 
-        answer = client.get(address("pay", order))
+        answer = client.get(payment_page("pay", order))
 
         assert answer.status_code == 503
         assert "our order is safe" in answer.content.decode()
@@ -143,11 +143,11 @@ class TestPay:
         self, rehive: Any, place_order: Any, client: Client
     ) -> None:
         order = place_order(total="10.00")
-        first = client.get(address("pay", order)).headers["Location"]
+        first = client.get(payment_page("pay", order)).headers["Location"]
         order.total_incl_tax = order.total_excl_tax = Decimal("15.00")
         order.save()
 
-        second = client.get(address("pay", order)).headers["Location"]
+        second = client.get(payment_page("pay", order)).headers["Location"]
 
         new, old = rehive.invoices()
         assert second != first
@@ -162,24 +162,24 @@ class TestPay:
         self, rehive: Any, place_order: Any, client: Client
     ) -> None:
         order = place_order(total="10.00")
-        client.get(address("pay", order))
+        client.get(payment_page("pay", order))
         order.total_incl_tax = order.total_excl_tax = Decimal("15.00")
         order.save()
         rehive.faults(error_status={"value": 500, "methods": ["PATCH"]})
 
-        assert client.get(address("pay", order)).status_code == 503
+        assert client.get(payment_page("pay", order)).status_code == 503
         assert len(payable_at(rehive, order)) == 1
 
     def test_a_paid_order_goes_to_the_return_page_although_no_webhook_came(
         self, rehive: Any, place_order: Any, client: Client
     ) -> None:
         order = place_order()
-        client.get(address("pay", order))
+        client.get(payment_page("pay", order))
         rehive.outcome(rehive.invoice()["id"], "pay")
 
-        answer = client.get(address("pay", order))
+        answer = client.get(payment_page("pay", order))
 
-        assert answer.headers["Location"] == address("return", order)
+        assert answer.headers["Location"] == payment_page("return", order)
         order.refresh_from_db()
         assert order.status == "Being processed"
 
@@ -189,9 +189,9 @@ class TestPay:
         order = place_order()
         window_over(order)
 
-        answer = client.get(address("pay", order), follow=True)
+        answer = client.get(payment_page("pay", order), follow=True)
 
-        assert answer.redirect_chain == [(address("return", order), 302)]
+        assert answer.redirect_chain == [(payment_page("return", order), 302)]
         assert "Pay now" not in buttons_of(answer)
         assert posts(rehive) == 0
 
@@ -223,7 +223,7 @@ class TestPay:
         monkeypatch.setattr(RehiveClient, "create_invoice", made_wrongly)
         order = place_order()
 
-        answer = client.get(address("pay", order))
+        answer = client.get(payment_page("pay", order))
 
         assert answer.status_code == 503
         assert "Location" not in answer.headers
@@ -237,10 +237,10 @@ class TestPay:
         monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
         order = place_order()
 
-        assert client.get(address("pay", order)).status_code == 302
-        assert client.get(address("return", order)).status_code == 200
-        assert client.get(address("status", order)).status_code == 200
-        assert client.post(address("cancel", order)).status_code == 302
+        assert client.get(payment_page("pay", order)).status_code == 302
+        assert client.get(payment_page("return", order)).status_code == 200
+        assert client.get(payment_page("status", order)).status_code == 200
+        assert client.post(payment_page("cancel", order)).status_code == 302
         order.refresh_from_db()
         assert order.status == "Cancelled"
 
@@ -280,7 +280,7 @@ class TestWhoSeesThePages:
         self, place_order: Any, client: Client, name: str
     ) -> None:
         order = place_order()
-        path, number = address(name, order), order.number
+        path, number = payment_page(name, order), order.number
         order.delete()
 
         answer = client.get(path)
@@ -298,14 +298,14 @@ class TestWhoSeesThePages:
         order.number = "0815"
         order.save()
 
-        assert client.get(address("return", order)).status_code == 404
+        assert client.get(payment_page("return", order)).status_code == 404
 
     @pytest.mark.parametrize("name", ["return", "pay", "status"])
     def test_the_token_leaves_neither_for_other_sites_nor_search_engines_nor_caches(
         self, rehive: Any, place_order: Any, client: Client, settings: Any, name: str
     ) -> None:
         settings.SECURE_REFERRER_POLICY = None
-        headers = client.get(address(name, place_order())).headers
+        headers = client.get(payment_page(name, place_order())).headers
 
         assert headers["Referrer-Policy"] == "same-origin"
         assert headers["X-Robots-Tag"] == "noindex"
@@ -322,7 +322,7 @@ class TestWhoSeesThePages:
         ]
         order = place_order(guest_email="private@example.com")
 
-        answer = Client(enforce_csrf_checks=True).get(address(name, order))
+        answer = Client(enforce_csrf_checks=True).get(payment_page(name, order))
 
         assert answer.status_code in (200, 302)
         assert "/login/" not in answer.headers.get("Location", "")
@@ -332,10 +332,10 @@ class TestWhoSeesThePages:
     def test_the_buttons_work_where_csrf_is_checked(self, rehive: Any, place_order: Any) -> None:
         browser = Client(enforce_csrf_checks=True)
         order = place_order()
-        page = BeautifulSoup(browser.get(address("return", order)).content, "html.parser")
+        page = BeautifulSoup(browser.get(payment_page("return", order)).content, "html.parser")
         token = page.select_one("#rehive-payment input[name=csrfmiddlewaretoken]")
         assert token is not None
 
-        assert browser.post(address("pay", order)).status_code == 403
-        answer = browser.post(address("pay", order), {"csrfmiddlewaretoken": token["value"]})
+        assert browser.post(payment_page("pay", order)).status_code == 403
+        answer = browser.post(payment_page("pay", order), {"csrfmiddlewaretoken": token["value"]})
         assert answer.status_code == 302

@@ -9,6 +9,10 @@ import pytest
 from django.test import Client
 from oscar.test.factories import CountryFactory, create_product
 
+from oscar_rehive.models import Invoice
+from tests.checkout.pages import stage_of
+from tests.steps import payment_page
+
 COUNTRY = "GB"
 
 
@@ -79,3 +83,16 @@ def only_rehive(settings: Any) -> None:
         **settings.OSCAR_REHIVE,
         "PAYMENT_METHODS": ["oscar_rehive.checkout.methods.Rehive"],
     }
+
+
+@pytest.fixture
+def ending(rehive: Any, place_order: Any, client: Client) -> Any:
+    """An order that is being cancelled, and of whose invoice nobody knows whether it was made."""
+    order = place_order()
+    rehive.faults(error_status={"value": 500, "methods": ["POST"]})
+    client.get(payment_page("pay", order))
+    rehive.faults(error_status=True)
+    assert stage_of(client.post(payment_page("cancel", order), follow=True)) == "ending"
+    assert Invoice.objects.get().state == Invoice.State.OPENING
+    rehive.clear_faults()
+    return order

@@ -5,13 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from bs4 import BeautifulSoup
-from django.urls import reverse
-
-from oscar_rehive.tokens import payment_token
-
-
-def address(name: str, order: Any) -> str:
-    return reverse(f"oscar_rehive:{name}", args=[payment_token(str(order.number))])
 
 
 def stage_of(answer: Any) -> str:

@@ -14,9 +14,9 @@ from oscar.test.factories import UserFactory, create_product
 
 from oscar_rehive.models import Entry, OrderPayment
 from tests.checkout.conftest import Shopper
-from tests.checkout.pages import address, buttons_of, stage_of
+from tests.checkout.pages import buttons_of, stage_of
 from tests.shop.discounts import voucher as new_voucher
-from tests.steps import payable_at
+from tests.steps import payable_at, payment_page
 
 pytestmark = pytest.mark.django_db
 
@@ -49,7 +49,7 @@ class TestTheBasketComesBack:
     def test_to_pay_in_another_way_or_to_change_it(
         self, rehive: Any, order: Any, shopper: Shopper, product: Any, then: str, page: str
     ) -> None:
-        answer = shopper.client.post(address("cancel", order), {"then": then})
+        answer = shopper.client.post(payment_page("cancel", order), {"then": then})
 
         order.refresh_from_db()
         assert answer.headers["Location"] == page
@@ -61,7 +61,7 @@ class TestTheBasketComesBack:
     def test_bug20_it_is_a_new_basket_so_the_next_order_has_a_number_of_its_own(
         self, order: Any, shopper: Shopper
     ) -> None:
-        shopper.client.post(address("cancel", order))
+        shopper.client.post(payment_page("cancel", order))
         shopper.client.post("/checkout/", {"username": "g@example.com", "options": "anonymous"})
         shopper.go_to_payment()
         shopper.choose("rehive")
@@ -77,7 +77,7 @@ class TestTheBasketComesBack:
         assert StockRecord.objects.get().num_allocated == 1
 
         for _ in range(3):
-            shopper.client.post(address("cancel", order))
+            shopper.client.post(payment_page("cancel", order))
 
         assert StockRecord.objects.get().num_allocated == 0
 
@@ -90,7 +90,7 @@ class TestTheBasketComesBack:
         order = Order.objects.get()
         assert order.total_incl_tax == Decimal("7.34")
 
-        shopper.client.post(address("cancel", order))
+        shopper.client.post(payment_page("cancel", order))
 
         answer = shopper.client.get("/basket/")
         basket = answer.wsgi_request.basket
@@ -111,7 +111,7 @@ class TestTheBasketComesBack:
         shopper.place()
         voucher.applications.create(order=place_order(), user=customer)
 
-        shopper.client.post(address("cancel", Order.objects.get(user=customer)))
+        shopper.client.post(payment_page("cancel", Order.objects.get(user=customer)))
 
         basket = shopper.client.get("/basket/").wsgi_request.basket
         assert [line.product for line in basket.all_lines()] == [product]
@@ -128,7 +128,7 @@ class TestTheBasketComesBack:
         shopper.place()
         type(voucher).objects.update(end_datetime=timezone.now())
 
-        shopper.client.post(address("cancel", Order.objects.get()))
+        shopper.client.post(payment_page("cancel", Order.objects.get()))
 
         basket = shopper.client.get("/basket/").wsgi_request.basket
         assert list(basket.vouchers.all()) == []
@@ -143,7 +143,7 @@ class TestTheBasketComesBack:
         order = Order.objects.get()
         StockRecord.objects.filter(product__title="Last lamp").update(num_in_stock=0)
 
-        answer = shopper.client.post(address("cancel", order), {"then": "basket"})
+        answer = shopper.client.post(payment_page("cancel", order), {"then": "basket"})
 
         assert contents(shopper.client.get("/basket/")) == [(product.title, 1)]
         assert "Not available any more: Last lamp." in said(answer)
@@ -154,7 +154,7 @@ class TestTheBasketComesBack:
     ) -> None:
         # With no stock left the product cannot be bought, and neither crashes nor is oversold.
         StockRecord.objects.update(num_in_stock=0)
-        answer = shopper.client.post(address("cancel", order), follow=True)
+        answer = shopper.client.post(payment_page("cancel", order), follow=True)
 
         assert stage_of(answer) == "cancelled"
         assert f"Not available any more: {product.title}." in answer.content.decode()
@@ -169,7 +169,7 @@ class TestTheBasketComesBack:
     ) -> None:
         product.delete()
 
-        assert shopper.client.post(address("cancel", order)).status_code == 302
+        assert shopper.client.post(payment_page("cancel", order)).status_code == 302
         assert contents(shopper.client.get("/basket/")) == []
 
     def test_what_was_put_into_the_basket_meanwhile_stays_in(
@@ -177,7 +177,7 @@ class TestTheBasketComesBack:
     ) -> None:
         shopper.add(create_product(title="Late idea", price=Decimal(5), num_in_stock=3), 2)
 
-        shopper.client.post(address("cancel", order))
+        shopper.client.post(payment_page("cancel", order))
 
         found = contents(shopper.client.get("/basket/"))
         assert sorted(found) == sorted([("Late idea", 2), (product.title, 1)])
@@ -187,14 +187,14 @@ class TestTheBasketComesBack:
     ) -> None:
         wallet = Client()
 
-        wallet.post(address("cancel", order))
+        wallet.post(payment_page("cancel", order))
 
         assert contents(wallet.get("/basket/")) == [(product.title, 1)]
 
 
 class TestItIsNotCancelled:
     def test_by_a_link_or_a_prefetch(self, order: Any, shopper: Shopper) -> None:
-        assert shopper.client.get(address("cancel", order)).status_code == 405
+        assert shopper.client.get(payment_page("cancel", order)).status_code == 405
         order.refresh_from_db()
         assert order.status == "Pending"
 
@@ -205,10 +205,10 @@ class TestItIsNotCancelled:
         for outcome in outcomes:
             rehive.outcome(rehive.invoice()["id"], outcome)
 
-        answer = shopper.client.post(address("cancel", order))
+        answer = shopper.client.post(payment_page("cancel", order))
 
         order.refresh_from_db()
-        assert answer.headers["Location"] == address("return", order)
+        assert answer.headers["Location"] == payment_page("return", order)
         assert order.status != "Cancelled"
         assert rehive.invoice()["status"] != "cancelled"
         assert contents(shopper.client.get("/basket/")) == []
@@ -217,11 +217,11 @@ class TestItIsNotCancelled:
         self, rehive: Any, order: Any, shopper: Shopper
     ) -> None:
         rehive.outcome(rehive.invoice()["id"], "pay")
-        shopper.client.get(address("return", order))
+        shopper.client.get(payment_page("return", order))
 
-        answer = shopper.client.post(address("cancel", order))
+        answer = shopper.client.post(payment_page("cancel", order))
 
-        assert answer.headers["Location"] == address("return", order)
+        assert answer.headers["Location"] == payment_page("return", order)
         assert "cannot be cancelled" in said(answer)
 
     @pytest.mark.parametrize("status", ["Being processed", "Complete"])
@@ -230,7 +230,7 @@ class TestItIsNotCancelled:
     ) -> None:
         Order.objects.update(status=status)
 
-        answer = shopper.client.post(address("cancel", order), follow=True)
+        answer = shopper.client.post(payment_page("cancel", order), follow=True)
 
         order.refresh_from_db()
         assert order.status == status
@@ -241,9 +241,9 @@ class TestItIsNotCancelled:
     def test_when_it_has_been_cancelled_already_nothing_is_added_twice(
         self, order: Any, shopper: Shopper, product: Any
     ) -> None:
-        shopper.client.post(address("cancel", order))
+        shopper.client.post(payment_page("cancel", order))
 
-        shopper.client.post(address("cancel", order))
+        shopper.client.post(payment_page("cancel", order))
 
         assert contents(shopper.client.get("/basket/")) == [(product.title, 1)]
 
@@ -255,7 +255,7 @@ class TestItIsNotCancelled:
     ) -> None:
         rehive.faults(**fault)
 
-        answer = shopper.client.post(address("cancel", order), follow=True)
+        answer = shopper.client.post(payment_page("cancel", order), follow=True)
 
         order.refresh_from_db()
         assert stage_of(answer) == "ending"
@@ -264,7 +264,7 @@ class TestItIsNotCancelled:
 
         rehive.clear_faults()
         # A second click finishes what the first could not.
-        shopper.client.post(address("cancel", order))
+        shopper.client.post(payment_page("cancel", order))
         order.refresh_from_db()
         assert order.status == "Cancelled"
 
@@ -273,7 +273,7 @@ class TestItIsNotCancelled:
     ) -> None:
         settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "TOKEN": ""}
 
-        answer = shopper.client.post(address("cancel", order))
+        answer = shopper.client.post(payment_page("cancel", order))
 
         assert answer.status_code == 302
         order.refresh_from_db()
@@ -281,7 +281,7 @@ class TestItIsNotCancelled:
 
 
 def test_who_cancelled_stands_in_the_history(order: Any, shopper: Shopper) -> None:
-    shopper.client.post(address("cancel", order))
+    shopper.client.post(payment_page("cancel", order))
 
     last = OrderPayment.objects.get().entries.last()
     assert last is not None

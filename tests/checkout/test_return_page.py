@@ -1,23 +1,21 @@
-"""The return page shows the truth at every stage, and the address it asks while it waits."""
+"""The return page shows the truth at every stage."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import IntegrityError
 from django.db.models.signals import post_save
 from django.test import Client
-from django.utils import timezone
 from django.utils.translation import override
 from oscar.core.loading import get_model
 from oscar.test.factories import UserFactory
 
-from oscar_rehive.models import Entry, Invoice, OrderPayment
+from oscar_rehive.models import Entry, OrderPayment
 from oscar_rehive.payments.refunding import follow, refund, refundable
-from tests.checkout.pages import address, buttons_of, stage_of
-from tests.steps import opened, settled, window_over
+from tests.checkout.pages import buttons_of, stage_of
+from tests.steps import opened, payment_page, settled, window_over
 
 pytestmark = pytest.mark.django_db
 
@@ -49,11 +47,11 @@ def test_it_asks_rehive_and_shows_the_truth(
     buttons: set[str],
 ) -> None:
     order = place_order()
-    client.get(address("pay", order))
+    client.get(payment_page("pay", order))
     for outcome in outcomes:
         rehive.outcome(rehive.invoice()["id"], outcome)
 
-    answer = client.get(address("return", order))
+    answer = client.get(payment_page("return", order))
 
     assert (answer.status_code, stage_of(answer)) == (200, stage)
     assert text in answer.content.decode()
@@ -70,7 +68,7 @@ def test_part_paid_says_how_much_is_missing(rehive: Any, place_order: Any, clien
     order = place_order(total="12.34")
     rehive.outcome(opened(order).remote_id, "pay_less", amount=1000)
 
-    text = client.get(address("return", order)).content.decode()
+    text = client.get(payment_page("return", order)).content.decode()
 
     assert "<strong>$2.34</strong> of $12.34 is still missing" in text
 
@@ -85,7 +83,7 @@ def test_rehive_is_cancelled_elsewhere(rehive: Any, place_order: Any, client: Cl
         invoice.remote_id or "", {"status": "cancelled"}, idempotency_key="by hand"
     )
 
-    answer = client.get(address("return", order))
+    answer = client.get(payment_page("return", order))
 
     assert stage_of(answer) == "closed"
     assert "The payment was cancelled" in answer.content.decode()
@@ -96,7 +94,7 @@ def test_an_order_cancelled_by_staff(rehive: Any, place_order: Any, client: Clie
     opened(order)
     order.set_status("Cancelled")
 
-    answer = client.get(address("return", order))
+    answer = client.get(payment_page("return", order))
 
     assert stage_of(answer) == "cancelled"
     assert buttons_of(answer) == {}
@@ -109,7 +107,7 @@ def test_a_cancellation_that_waits_for_rehive(
     opened(order)
     rehive.faults(error_status=True)
 
-    answer = client.post(address("cancel", order), follow=True)
+    answer = client.post(payment_page("cancel", order), follow=True)
 
     assert stage_of(answer) == "ending"
     assert "data-status-url" in answer.content.decode()
@@ -118,23 +116,10 @@ def test_a_cancellation_that_waits_for_rehive(
     assert order.status == "Pending"
 
 
-@pytest.fixture
-def ending(rehive: Any, place_order: Any, client: Client) -> Any:
-    """An order that is being cancelled, and of whose invoice nobody knows whether it was made."""
-    order = place_order()
-    rehive.faults(error_status={"value": 500, "methods": ["POST"]})
-    client.get(address("pay", order))
-    rehive.faults(error_status=True)
-    assert stage_of(client.post(address("cancel", order), follow=True)) == "ending"
-    assert Invoice.objects.get().state == Invoice.State.OPENING
-    rehive.clear_faults()
-    return order
-
-
 def test_a_cancellation_without_an_answer_to_the_invoice_is_finished_by_the_page(
     ending: Any, client: Client
 ) -> None:
-    assert stage_of(client.get(address("return", ending))) == "cancelled"
+    assert stage_of(client.get(payment_page("return", ending))) == "cancelled"
 
 
 def test_p11_whatever_settling_runs_into_the_shopper_has_a_page(
@@ -149,8 +134,8 @@ def test_p11_whatever_settling_runs_into_the_shopper_has_a_page(
 
     post_save.connect(fail, sender=Source, weak=False)
     try:
-        answer = client.get(address("return", order))
-        asked = client.get(address("status", order))
+        answer = client.get(payment_page("return", order))
+        asked = client.get(payment_page("status", order))
     finally:
         post_save.disconnect(fail, sender=Source)
 
@@ -158,7 +143,7 @@ def test_p11_whatever_settling_runs_into_the_shopper_has_a_page(
     assert "We could not ask Rehive" in answer.content.decode()
     assert asked.status_code == 200
     assert "the shop's own table" in caplog.text
-    assert stage_of(client.get(address("return", order))) == "paid"
+    assert stage_of(client.get(payment_page("return", order))) == "paid"
 
 
 @pytest.mark.parametrize("status", ["Being processed", "Complete"])
@@ -167,7 +152,7 @@ def test_p10_an_order_that_staff_moved_on(
 ) -> None:
     order = place_order(status=status)
 
-    answer = client.get(address("return", order))
+    answer = client.get(payment_page("return", order))
 
     assert stage_of(answer) == "with_the_shop"
     assert buttons_of(answer) == {}
@@ -178,7 +163,7 @@ class TestTheWindowIsOver:
         order = place_order()
         window_over(order)
 
-        answer = client.get(address("return", order))
+        answer = client.get(payment_page("return", order))
 
         assert "Pay now" not in buttons_of(answer)
         assert "The time to pay this order is over" in answer.content.decode()
@@ -191,7 +176,7 @@ class TestTheWindowIsOver:
         rehive.outcome(opened(order).remote_id, "expire")
         window_over(order)
 
-        answer = client.get(address("return", order))
+        answer = client.get(payment_page("return", order))
 
         assert "Pay again" not in buttons_of(answer)
         assert "The time to pay is over." in answer.content.decode()
@@ -202,7 +187,7 @@ class TestTheWindowIsOver:
         rehive.outcome(opened(order).remote_id, "pay_less")
         window_over(order)
 
-        answer = client.get(address("return", order))
+        answer = client.get(payment_page("return", order))
 
         assert (stage_of(answer), buttons_of(answer)) == ("part_paid", {})
         assert "the shop will be in touch with you" in answer.content.decode()
@@ -223,7 +208,7 @@ class TestMoneyOfAnEarlierAttempt:
     def test_is_told_and_there_is_no_button_to_cancel_that_cannot_work(
         self, order: Any, client: Client
     ) -> None:
-        answer = client.get(address("return", order))
+        answer = client.get(payment_page("return", order))
 
         assert stage_of(answer) == "closed"
         assert self.CAME in answer.content.decode()
@@ -233,10 +218,10 @@ class TestMoneyOfAnEarlierAttempt:
     def test_is_told_too_while_the_order_is_being_paid_again(
         self, rehive: Any, order: Any, client: Client
     ) -> None:
-        client.get(address("return", order))
-        client.get(address("pay", order))
+        client.get(payment_page("return", order))
+        client.get(payment_page("pay", order))
 
-        answer = client.get(address("return", order))
+        answer = client.get(payment_page("return", order))
 
         assert stage_of(answer) == "open"
         assert self.CAME in answer.content.decode()
@@ -251,19 +236,19 @@ def test_an_order_whose_held_payment_was_given_back_is_paid_anew(
     order = place_order()
     invoice = settled(opened(order))
     rehive.outcome(invoice.remote_id, "pay_late")
-    assert stage_of(client.get(address("return", order))) == "with_the_shop"
+    assert stage_of(client.get(payment_page("return", order))) == "with_the_shop"
     invoice.refresh_from_db()
     made = refund(invoice, refundable(invoice), reason="late", by="ann")
     rehive.refund(made.remote_id, "complete")
     follow(invoice, Entry.Source.RECONCILE)
 
-    answer = client.get(address("return", order))
+    answer = client.get(payment_page("return", order))
 
     assert stage_of(answer) == "closed"
     assert "The payment was given back." in answer.content.decode()
     client.post(buttons_of(answer)["Pay again"])
     rehive.outcome(rehive.invoice()["id"], "pay")
-    assert stage_of(client.get(address("return", order))) == "paid"
+    assert stage_of(client.get(payment_page("return", order))) == "paid"
 
 
 def test_an_order_that_staff_cancelled_after_it_was_paid(
@@ -271,11 +256,11 @@ def test_an_order_that_staff_cancelled_after_it_was_paid(
 ) -> None:
     order = place_order()
     rehive.outcome(opened(order).remote_id, "pay")
-    client.get(address("return", order))
+    client.get(payment_page("return", order))
     order.refresh_from_db()
     order.set_status("Cancelled")
 
-    answer = client.get(address("return", order))
+    answer = client.get(payment_page("return", order))
 
     assert (stage_of(answer), buttons_of(answer)) == ("cancelled", {})
     assert "Thank you" not in answer.content.decode()
@@ -286,7 +271,7 @@ def test_p11_rehive_cannot_be_asked(rehive: Any, place_order: Any, client: Clien
     rehive.outcome(opened(order).remote_id, "pay")
     rehive.faults(error_status=True)
 
-    answer = client.get(address("return", order))
+    answer = client.get(payment_page("return", order))
 
     assert (answer.status_code, stage_of(answer)) == (200, "open")
     assert "We could not ask Rehive" in answer.content.decode()
@@ -299,7 +284,7 @@ def test_p3_the_confirmation_goes_out_when_the_shopper_has_the_page(
     rehive.outcome(opened(order).remote_id, "pay")
 
     for _ in range(3):
-        client.get(address("return", order))
+        client.get(payment_page("return", order))
 
     assert [message.to for message in mailoutbox] == [["guest@example.com"]]
 
@@ -311,9 +296,9 @@ def test_who_ordered_gets_a_link_to_the_order_and_nobody_else(
     order = place_order(user=user, guest_email="")
     link = f"/accounts/orders/{order.number}/"
 
-    assert link not in client.get(address("return", order)).content.decode()
+    assert link not in client.get(payment_page("return", order)).content.decode()
     client.force_login(user)
-    assert link in client.get(address("return", order)).content.decode()
+    assert link in client.get(payment_page("return", order)).content.decode()
 
 
 def test_order_numbers_that_oscar_has_no_page_for(
@@ -324,7 +309,7 @@ def test_order_numbers_that_oscar_has_no_page_for(
     order.number = "A/B 1"
     order.save()
 
-    assert client.get(address("return", order)).status_code == 200
+    assert client.get(payment_page("return", order)).status_code == 200
 
 
 def test_bug15_the_language_in_the_addresses(
@@ -334,68 +319,11 @@ def test_bug15_the_language_in_the_addresses(
     settings.LANGUAGES = [("en", "English"), ("de", "Deutsch")]
     order = place_order()
     with override("de"):
-        page = address("return", order)
+        page = payment_page("return", order)
     assert page.startswith("/de/")
 
     text = client.get(page).content.decode()
 
     with override("de"):
-        assert f'action="{address("pay", order)}"' in text
-        assert f'action="{address("cancel", order)}"' in text
-
-
-class TestStatus:
-    def ask(self, client: Client, order: Any) -> Any:
-        answer = client.get(address("status", order))
-        assert answer.status_code == 200
-        assert answer.headers["Content-Type"] == "application/json"
-        return answer.json()
-
-    def test_it_tells_the_stage_and_whether_waiting_is_over(
-        self, rehive: Any, place_order: Any, client: Client
-    ) -> None:
-        order = place_order()
-        invoice = opened(order)
-        assert self.ask(client, order) == {"stage": "open", "final": False}
-        rehive.outcome(invoice.remote_id, "pay")
-        Invoice.objects.update(asked_at=timezone.now() - timedelta(seconds=4))
-
-        assert self.ask(client, order) == {"stage": "paid", "final": True}
-
-    def test_many_waiting_pages_ask_rehive_once(
-        self, rehive: Any, place_order: Any, client: Client
-    ) -> None:
-        order = place_order()
-        opened(order)
-        Invoice.objects.update(asked_at=None)
-        before = len(rehive.requests())
-
-        for _ in range(5):
-            self.ask(client, order)
-
-        assert len(rehive.requests()) == before + 1
-
-    def test_a_cancellation_goes_on_while_an_invoice_is_still_looked_for(
-        self, rehive: Any, ending: Any, client: Client
-    ) -> None:
-        rehive.faults(error_status=True)
-        Invoice.objects.update(asked_at=None)
-        before = len(rehive.requests())
-        for _ in range(3):
-            assert self.ask(client, ending) == {"stage": "ending", "final": False}
-        assert len(rehive.requests()) == before + 1
-        rehive.clear_faults()
-        Invoice.objects.update(asked_at=None)
-
-        assert self.ask(client, ending) == {"stage": "cancelled", "final": True}
-
-    def test_p11_trouble_is_no_news(self, rehive: Any, place_order: Any, client: Client) -> None:
-        order = place_order()
-        opened(order)
-        Invoice.objects.update(asked_at=None)
-        rehive.faults(html=True)
-
-        assert self.ask(client, order) == {"stage": "open", "final": False}
-
-    def test_before_there_is_an_invoice(self, place_order: Any, client: Client) -> None:
-        assert self.ask(client, place_order()) == {"stage": "open", "final": False}
+        assert f'action="{payment_page("pay", order)}"' in text
+        assert f'action="{payment_page("cancel", order)}"' in text

@@ -59,6 +59,15 @@ def returned(shopper: BrowserShopper, stage: str) -> None:
     expect(shopper.page.locator("#rehive-payment")).to_have_attribute("data-stage", stage)
 
 
+def start_to_pay(shop: Shop, shopper: BrowserShopper) -> None:
+    """The shopper paid, and waits on the return page for Rehive to say so."""
+    shopper.page.clock.install()
+    shopper.buy()
+    hosted(shop, shopper)
+    shopper.page.click("button[value=start]")
+    returned(shopper, "confirming")
+
+
 def time_passes(shopper: BrowserShopper) -> str | None:
     """What the page says after what are ten seconds for the browser alone."""
     shopper.page.clock.run_for(10_000)
@@ -111,11 +120,7 @@ def test_peer_bug_21_a_double_click_places_one_order(shop: Shop, shopper: Browse
 def test_the_page_that_waits_shows_the_payment_by_itself(
     shop: Shop, shopper: BrowserShopper
 ) -> None:
-    shopper.page.clock.install()
-    shopper.buy()
-    hosted(shop, shopper)
-    shopper.page.click("button[value=start]")
-    returned(shopper, "confirming")
+    start_to_pay(shop, shopper)
     shop.rehive.faults(webhook_hold=True)
     shop.rehive.outcome(invoice_of(shop, shopper), "pay")
     eventually(lambda: time_passes(shopper) == "paid")
@@ -125,11 +130,7 @@ def test_the_page_that_waits_shows_the_payment_by_itself(
 def test_a_page_that_waits_keeps_waiting_while_the_shop_is_in_trouble(
     shop: Shop, shopper: BrowserShopper
 ) -> None:
-    shopper.page.clock.install()
-    shopper.buy()
-    hosted(shop, shopper)
-    shopper.page.click("button[value=start]")
-    returned(shopper, "confirming")
+    start_to_pay(shop, shopper)
     shopper.page.route("**/status/**", lambda route: route.fulfill(status=502, body="<html>"))
     with shopper.page.expect_response("**/status/**"):
         time_passes(shopper)

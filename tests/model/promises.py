@@ -1,4 +1,4 @@
-"""The promises of the design as what must hold after every step of any story."""
+"""The promises of the design as what must hold after every step, and at the end, of any story."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.core import mail
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 from oscar.core.loading import get_model
 
-from oscar_rehive.models import Invoice, OrderPayment
+from oscar_rehive.models import Attention, Invoice, OrderPayment
 from tests.model.world import BUSINESS_ID, World
 
 Order = get_model("order", "Order")
@@ -114,3 +114,36 @@ class Promises(RuleBasedStateMachine):
     def everything(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.world.rehive.invoices(BUSINESS_ID, 1, 250)["results"]
         return found
+
+    def agree(self, number: str) -> None:
+        """Shop and Rehive say the same of the order: what must hold once all trouble is over."""
+        payment = OrderPayment.objects.get(order_number=number)
+        order = Order.objects.get(number=number)
+        remotes = [remote for remote in self.everything() if remote["request_reference"] == number]
+        known = {invoice.remote_id: invoice for invoice in payment.invoices.exclude(remote_id=None)}
+        assert {remote["id"] for remote in remotes} <= set(known)
+        for remote in remotes:
+            invoice = known[remote["id"]]
+            received = self.world.rehive.received(remote["id"])
+            part_paid = remote["status"] == "underpaid" and invoice.state != Invoice.State.PAID
+            money_comes = remote["status"] == "received" or part_paid
+            if payment.is_settled and not money_comes:
+                assert remote["status"] not in OPEN_WORDS
+            if remote["status"] in ("paid", "complete", "overpaid", "late"):
+                assert payment.paid_at or Attention.objects.filter(invoice=invoice).exists()
+            if not money_comes:
+                assert invoice.received == received
+            refunded = sum(
+                made["amount"]
+                for made in self.world.rehive.refunds(BUSINESS_ID, remote["id"])["results"]
+                if made["status"] == "complete"
+            )
+            assert invoice.refunded == refunded
+        part = any(remote["status"] in ("received", "underpaid") for remote in remotes)
+        assert payment.is_settled or part or Attention.objects.filter(payment=payment).exists()
+        held = Line.objects.get(order=order).stockrecord.num_allocated
+        assert held == (0 if order.status == "Cancelled" else 1)
+        if payment.paid_at and number not in self.decided:
+            assert order.status == "Being processed"
+        if payment.paid_at and order.status != "Cancelled":
+            assert payment.mail_sent_at

@@ -30,7 +30,6 @@ from oscar_rehive.models import (
     Delivery,
     Entry,
     Invoice,
-    OrderPayment,
 )
 from oscar_rehive.payments import deciding, deliveries, refunding
 from oscar_rehive.payments.cancelling import NotCancellable, cancel_order
@@ -42,7 +41,7 @@ from oscar_rehive.payments.settling import refresh, settle
 from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.rehive.wire import RemoteInvoice
 from oscar_rehive.simulator.errors import RehiveError as RefusedByRules
-from tests.model.promises import OPEN_WORDS, Promises
+from tests.model.promises import Promises
 from tests.model.world import BUSINESS_ID, FAULTS, Killed, World, empty_the_database
 from tests.steps import RETURN_URL
 
@@ -319,38 +318,6 @@ class Machine(Promises):
         self.p5_one_payable_invoice()
         self.p6_paid_stays_paid()
         self.p10_what_staff_decided_stands()
-
-    def agree(self, number: str) -> None:
-        payment = OrderPayment.objects.get(order_number=number)
-        order = Order.objects.get(number=number)
-        remotes = [remote for remote in self.everything() if remote["request_reference"] == number]
-        known = {invoice.remote_id: invoice for invoice in payment.invoices.exclude(remote_id=None)}
-        assert {remote["id"] for remote in remotes} <= set(known)
-        for remote in remotes:
-            invoice = known[remote["id"]]
-            received = self.world.rehive.received(remote["id"])
-            part_paid = remote["status"] == "underpaid" and invoice.state != Invoice.State.PAID
-            money_comes = remote["status"] == "received" or part_paid
-            if payment.is_settled and not money_comes:
-                assert remote["status"] not in OPEN_WORDS
-            if remote["status"] in ("paid", "complete", "overpaid", "late"):
-                assert payment.paid_at or Attention.objects.filter(invoice=invoice).exists()
-            if not money_comes:
-                assert invoice.received == received
-            refunded = sum(
-                made["amount"]
-                for made in self.world.rehive.refunds(BUSINESS_ID, remote["id"])["results"]
-                if made["status"] == "complete"
-            )
-            assert invoice.refunded == refunded
-        part = any(remote["status"] in ("received", "underpaid") for remote in remotes)
-        assert payment.is_settled or part or Attention.objects.filter(payment=payment).exists()
-        held = Line.objects.get(order=order).stockrecord.num_allocated
-        assert held == (0 if order.status == "Cancelled" else 1)
-        if payment.paid_at and number not in self.decided:
-            assert order.status == "Being processed"
-        if payment.paid_at and order.status != "Cancelled":
-            assert payment.mail_sent_at
 
     # Helpers
 

@@ -34,6 +34,8 @@ from tests.steps import (
 
 pytestmark = pytest.mark.django_db
 
+Order = get_model("order", "Order")
+
 
 def decide(client: Client, decision: str) -> Any:
     address = reverse("admin:oscar_rehive_attention_decide", args=[Attention.objects.get().pk])
@@ -77,13 +79,8 @@ def test_almost_paid_is_paid_within_the_tolerance(
 
 class TestLatePaymentsThatAreHeld:
     @pytest.fixture
-    def order(self, rehive: Any, place_order: Any, settings: Any) -> Any:
-        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "LATE_PAYMENTS": "hold"}
-        order = place_order(total="10.00")
-        invoice = opened(order)
-        rehive.outcome(invoice.remote_id, "pay_late")
-        settled(invoice)
-        return order
+    def order(self, held: Invoice) -> Any:
+        return Order.objects.get(number=held.order_number)
 
     def test_wait_for_a_person(self, order: Any) -> None:
         order.refresh_from_db()
@@ -240,14 +237,6 @@ def moved(order: Any, status: str) -> None:
 
 class TestWhatWasDecidedIsDecided:
     """Found by review: buttons of yesterday refunded the money of paid orders."""
-
-    @pytest.fixture
-    def held(self, rehive: Any, place_order: Any, settings: Any) -> Invoice:
-        """A late payment of 10.00 that waits for a person."""
-        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "LATE_PAYMENTS": "hold"}
-        invoice = opened(place_order(total="10.00"))
-        rehive.outcome(invoice.remote_id, "pay_late")
-        return settled(invoice)
 
     def test_a_payment_that_was_accepted_is_not_refunded_by_an_older_page(
         self, held: Invoice, admin_client: Any

@@ -46,6 +46,20 @@ def answer_lost(rehive: Any, order: Any) -> Invoice:
     return Invoice.objects.get()
 
 
+def not_answered(rehive: Any, order: Any) -> None:
+    """A create that Rehive does not answer, and of which nothing is to be seen there yet."""
+    rehive.faults(html={"value": 504, "methods": ["POST"]})
+    with pytest.raises(RehiveError):
+        opened(order)
+    rehive.clear_faults()
+
+
+def lands_now(invoice: Invoice) -> None:
+    """An earlier create of the attempt takes effect at Rehive, after all."""
+    fields = opening._fields(invoice, RETURN_URL)
+    client_for(business_of(invoice)).create_invoice(fields, idempotency_key="of the earlier one")
+
+
 def test_what_is_asked_for(rehive: Any, place_order: Any) -> None:
     order = place_order(total="12.34")
     invoice = opened(order)
@@ -89,16 +103,12 @@ def test_a_lost_invoice_that_was_paid_meanwhile_pays_the_order(
 def test_a_create_that_lands_after_it_was_given_up_is_closed(rehive: Any, place_order: Any) -> None:
     """traps.md: an abandoned create can land after its retry, and then two invoices are payable."""
     order = place_order()
-    rehive.faults(html={"value": 504, "methods": ["POST"]})
-    with pytest.raises(RehiveError):
-        opened(order)
-    rehive.clear_faults()
+    not_answered(rehive, order)
     reconcile()
     given_up = Invoice.objects.get()
     assert given_up.state == Invoice.State.CLOSED
     second = opened(order)
-    fields = opening._fields(given_up, RETURN_URL)
-    client_for(business_of(given_up)).create_invoice(fields, idempotency_key=str(given_up.key))
+    lands_now(given_up)
     assert len(payable_at(rehive, order)) == 2
     Invoice.objects.update(looked_at=None)
 
@@ -122,8 +132,7 @@ def test_a_create_that_lands_after_its_repetition_was_refused_is_closed(
     rehive.clear_faults()
     first = Invoice.objects.get()
     second = opened(order)
-    fields = opening._fields(first, RETURN_URL)
-    client_for(business_of(first)).create_invoice(fields, idempotency_key="landed late")
+    lands_now(first)
 
     reconcile()
 
@@ -135,13 +144,9 @@ def test_two_creates_of_one_attempt_that_both_land_leave_one_payable(
 ) -> None:
     """Found by tests/model: idempotency keys are documented for the platform, not for us."""
     order = place_order()
-    rehive.faults(html={"value": 504, "methods": ["POST"]})
-    with pytest.raises(RehiveError):
-        opened(order)
-    rehive.clear_faults()
+    not_answered(rehive, order)
     invoice = opened(order)
-    fields = opening._fields(invoice, RETURN_URL)
-    client_for(business_of(invoice)).create_invoice(fields, idempotency_key="not the same")
+    lands_now(invoice)
     assert len(payable_at(rehive, order)) == 2
 
     reconcile()
@@ -154,14 +159,10 @@ def test_a_stray_is_found_by_a_reconcile_that_did_not_run_for_days(
 ) -> None:
     """Found by tests/model: nobody looked any more once the time for strays was over."""
     order = place_order()
-    rehive.faults(html={"value": 504, "methods": ["POST"]})
-    with pytest.raises(RehiveError):
-        opened(order)
-    rehive.clear_faults()
+    not_answered(rehive, order)
     invoice = opened(order)
     reconcile()
-    fields = opening._fields(invoice, RETURN_URL)
-    client_for(business_of(invoice)).create_invoice(fields, idempotency_key="landed late")
+    lands_now(invoice)
     longest = timezone.now() - 2 * STRAYS_FOR
     Invoice.objects.update(created_at=longest, sent_at=longest, looked_at=longest)
 
