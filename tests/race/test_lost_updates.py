@@ -67,6 +67,8 @@ def test_a_settling_under_way_does_not_forget_that_staff_cancelled(
     settle = InAThread(lambda: settling.settle(invoice, answer, source="webhook"))
     assert has_read.wait(SECONDS)
     staff = InAThread(lambda: cancelling.note_cancelled_by_staff(order.number))
+    # Without the lock they would be done by now, and the settling would write over it.
+    wait_until_somebody_waits(or_ended=staff)
     may_write.set()
     settle.join()
     staff.join()
@@ -165,11 +167,13 @@ def test_staff_whose_status_cascades_to_the_lines_and_a_webhook_at_once(
     assert order.sources.get().amount_debited == order.total_incl_tax
 
 
-def wait_until_somebody_waits() -> None:
-    """Until another connection waits for a lock of this transaction."""
+def wait_until_somebody_waits(*, or_ended: threading.Thread | None = None) -> None:
+    """Until a connection waits for another one's lock, or that thread did not have to."""
     deadline = time.monotonic() + SECONDS
     with connection.cursor() as cursor:
         while time.monotonic() < deadline:
+            if or_ended is not None and not or_ended.is_alive():
+                return
             cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
             if cursor.fetchone()[0]:
                 return
