@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 from django import forms
 from django.contrib import admin, messages
@@ -133,6 +134,8 @@ class RefundForm(forms.Form):
 
     amount = forms.DecimalField(max_digits=30, decimal_places=18)
     reason = forms.CharField(max_length=200, required=False)
+    # The refund's own: a double click must not give the money back twice.
+    key = forms.UUIDField(widget=forms.HiddenInput)
 
     def __init__(self, invoice: Invoice, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -188,7 +191,7 @@ class InvoiceAdmin(ShowsMore):
             return {}
         return {
             "refund_url": reverse("admin:oscar_rehive_invoice_refund", args=[found.pk]),
-            "refund_form": RefundForm(found, initial={"amount": shown(left)}),
+            "refund_form": RefundForm(found, initial={"amount": shown(left), "key": uuid4()}),
             "refundable": shown(left),
         }
 
@@ -203,9 +206,9 @@ class InvoiceAdmin(ShowsMore):
                 told = f"{form[name].label}: {' '.join(map(str, errors))}"
                 self.message_user(request, told, messages.ERROR)
             return redirect("admin:oscar_rehive_invoice_change", pk)
-        amount, reason = form.cleaned_data["amount"], form.cleaned_data["reason"]
+        amount = form.cleaned_data["amount"]
         try:
-            refunding.refund(invoice, amount, reason=reason, by=request.user.get_username())
+            refunding.refund(invoice, by=request.user.get_username(), **form.cleaned_data)
         except (NotRefundable, RehiveError, ImproperlyConfigured) as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
@@ -284,16 +287,17 @@ class AttentionAdmin(ShowsMore):
         if request.POST.get("decision") == "refund" and not may_refund(request):
             raise PermissionDenied
         attention = get_object_or_404(Attention, pk=pk)
-        by = request.user.get_username()
-        try:
-            _DECISIONS[request.POST.get("decision", "")](attention, by=by)
-        except KeyError:
+        decision = request.POST.get("decision", "")
+        if decision not in _DECISIONS:
             self.message_user(request, _("Choose one of the buttons."), messages.ERROR)
+            return redirect("admin:oscar_rehive_attention_change", attention.pk)
+        try:
+            _DECISIONS[decision](attention, by=request.user.get_username())
         except (deciding.NotAcceptable, NotRefundable, RehiveError, ImproperlyConfigured) as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
             send_confirmation_if_due(attention.payment.order_number)
-            self.message_user(request, _DONE[request.POST["decision"]])
+            self.message_user(request, _DONE[decision])
         return redirect("admin:oscar_rehive_attention_change", attention.pk)
 
 

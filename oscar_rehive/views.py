@@ -34,7 +34,7 @@ from oscar_rehive.payments.mails import send_confirmation_if_due
 from oscar_rehive.payments.opening import Busy, NotOpened, NotPayable, open_invoice
 from oscar_rehive.payments.progress import Progress, Stage, progress_of
 from oscar_rehive.payments.settling import refresh
-from oscar_rehive.rehive.exceptions import RehiveError
+from oscar_rehive.rehive.exceptions import NotFound, Refused, RehiveError, Unauthorised
 from oscar_rehive.shop.shopper import (
     is_being_ordered,
     order_of_basket,
@@ -44,6 +44,16 @@ from oscar_rehive.shop.shopper import (
 from oscar_rehive.tokens import payment_token, read_payment_token, read_placed_token
 
 logger = logging.getLogger(__name__)
+
+UNTIL_MENDED = (
+    NotOpened,
+    BusinessNotUsable,
+    ImproperlyConfigured,
+    Unauthorised,
+    NotFound,
+    Refused,
+)
+"""What trying again does not help against: somebody must change the settings, here or at Rehive."""
 
 ASK_AGAIN_AFTER = timedelta(seconds=3)
 """Pages that wait ask Rehive no more often than this, however many of them are open."""
@@ -147,7 +157,7 @@ class PayView(PaymentPage):
             return self.and_mail(redirect("oscar_rehive:return", token=self.token))
         except Busy:
             return self.show(request, then="pay")
-        except (NotOpened, BusinessNotUsable, ImproperlyConfigured) as error:
+        except UNTIL_MENDED as error:
             logger.error("Order #%s cannot be paid: %s", self.number, error)
             return self.show(
                 request,
@@ -164,6 +174,18 @@ class PayView(PaymentPage):
                 trouble=_(
                     "We could not reach Rehive. Nothing has been charged and your order is safe."
                     " Please try again in a moment."
+                ),
+                status=503,
+            )
+        except Exception:
+            # A deadlock, a cache that is down, the shop's own code: in the middle of paying nobody
+            # should meet the server's error page.
+            logger.exception("Order #%s: no invoice yet", self.number)
+            return self.show(
+                request,
+                trouble=_(
+                    "Your payment could not be started. Nothing has been charged and your order is"
+                    " safe. Please try again in a moment."
                 ),
                 status=503,
             )
@@ -230,6 +252,9 @@ class CancelView(PaymentPage):
             return redirect("oscar_rehive:return", token=self.token)
         except (RehiveError, ImproperlyConfigured) as error:
             logger.warning("Order #%s: not cancelled yet: %s", self.number, error)
+            done = False
+        except Exception:
+            logger.exception("Order #%s: not cancelled yet", self.number)
             done = False
         if not done:
             return redirect("oscar_rehive:return", token=self.token)

@@ -250,13 +250,38 @@ MUTATIONS = (
     Mutation(
         "money that a quote alone tells of is not closed",
         "oscar_rehive/payments/closing.py",
-        "        or any(is_pending(quote) for quote in invoice.quotes)\n",
-        "",
+        "        pending\n        or status is",
+        "        status is",
     ),
     Mutation(
         "what was decided is decided",
         "oscar_rehive/payments/deciding.py",
-        "    _refuse_what_was_decided(attention)\n",
+        "    if current.resolved_at is not None:\n",
+        "    if False:\n",
+    ),
+    Mutation(
+        "what is refunded is decided under the lock",
+        "oscar_rehive/payments/deciding.py",
+        "        current = _undecided(attention)\n        if not refund_offered(current):",
+        "        current = attention\n        if False:",
+    ),
+    Mutation(
+        "a refund's own key",
+        "oscar_rehive/payments/refunding.py",
+        "if key is not None and Refund.objects.filter(key=key).exists():",
+        "if False:",
+        ("tests/test_admin.py",),
+    ),
+    Mutation(
+        "part that was paid though the status does not say so is not closed",
+        "oscar_rehive/payments/closing.py",
+        "        or is_part_paid_unsaid(invoice)\n",
+        "",
+    ),
+    Mutation(
+        "what the shop's own code did in a settling is kept",
+        "oscar_rehive/payments/settling.py",
+        '    payment.refresh_from_db(fields=["cancel_reason"])\n',
         "",
     ),
     Mutation(

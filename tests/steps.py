@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import Model
 from django.urls import reverse
 from django.utils import timezone
-from oscar.core.loading import get_model
+from oscar.core.loading import get_class, get_model
 
 from oscar_rehive import conf
 from oscar_rehive.models import Entry, Invoice, OrderPayment
@@ -117,3 +117,9 @@ def paid_by_cash(order: Any) -> None:
 def payment_page(name: str, order: Any) -> str:
     """The address of the shopper's page ``name`` for the order."""
     return reverse(f"oscar_rehive:{name}", args=[payment_token(order.number)])
+
+
+def moved(order: Any, status: str) -> None:
+    """Staff give the order a status."""
+    order.refresh_from_db()
+    get_class("order.processing", "EventHandler")().handle_order_status_change(order, status)

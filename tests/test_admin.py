@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
@@ -90,7 +92,25 @@ class TestTheRefundForm:
 
         return invoice
 
+    def test_of_a_double_click_refunds_once(
+        self, admin_client: Client, rehive: Any, place_order: Any
+    ) -> None:
+        invoice = opened(place_order(total="10.00"))
+        rehive.outcome(invoice.remote_id, "pay")
+        settled(invoice)
+        page = admin_client.get(reverse("admin:oscar_rehive_invoice_change", args=[invoice.pk]))
+        form = BeautifulSoup(page.content, "html.parser").select_one("form[action$='refund/']")
+        fields = {field["name"]: field.get("value", "") for field in form.select("input")}
+
+        for _ in range(2):
+            address = form["action"]
+            told = admin_client.post(address, {**fields, "amount": "2.50"}, follow=True)
+
+        assert [one.amount for one in Refund.objects.all()] == [250]
+        assert "asked for already" in told.content.decode()
+
     def told(self, client: Client, invoice: Invoice, **fields: str) -> str:
+        fields["key"] = str(uuid.uuid4())
         address = reverse("admin:oscar_rehive_invoice_refund", args=[invoice.pk])
         return client.post(address, fields, follow=True).content.decode()
 

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 from django.core.signing import Signer
-from django.db import connections
+from django.db import OperationalError, connections
 from django.test import Client
 from django.urls import reverse
 
 from oscar_rehive.models import Attention, Invoice
 from oscar_rehive.rehive.client import Client as RehiveClient
+from oscar_rehive.shop.oscar import OscarShop
 from oscar_rehive.tokens import payment_token, placed_token
 from tests.checkout.pages import buttons_of, stage_of
-from tests.steps import payable_at, payment_page, window_over
+from tests.steps import opened, payable_at, payment_page, window_over
 
 pytestmark = pytest.mark.django_db
 
@@ -339,3 +340,43 @@ class TestWhoSeesThePages:
         assert browser.post(payment_page("pay", order)).status_code == 403
         answer = browser.post(payment_page("pay", order), {"csrfmiddlewaretoken": token["value"]})
         assert answer.status_code == 302
+
+
+@pytest.mark.parametrize(("page", "status"), [("cancel", 302), ("pay", 503)])
+def test_p11_a_busy_database_is_no_error_page_for_the_shopper(
+    rehive: Any,
+    place_order: Any,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    page: str,
+    status: int,
+) -> None:
+    order = place_order()
+    opened(order)
+
+    def busy(*args: Any, **kwargs: Any) -> None:
+        raise OperationalError("deadlock detected")
+
+    monkeypatch.setattr(OscarShop, "lock", busy)
+
+    assert client.post(payment_page(page, order)).status_code == status
+
+
+@pytest.mark.parametrize(
+    "setting", [{"TOKEN": "expired"}, {"BUSINESS_ID": "nobody"}], ids=["token", "business"]
+)
+def test_what_only_the_owner_can_mend_is_not_told_as_a_hiccup(
+    rehive: Any,
+    place_order: Any,
+    client: Client,
+    settings: Any,
+    caplog: pytest.LogCaptureFixture,
+    setting: dict[str, str],
+) -> None:
+    settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, **setting}
+
+    answer = client.get(payment_page("pay", place_order()))
+
+    assert answer.status_code == 503
+    assert "choose another payment method" in " ".join(answer.content.decode().split())
+    assert [one.levelname for one in caplog.records if "cannot be paid" in one.message] == ["ERROR"]

@@ -7,7 +7,7 @@ from oscar_rehive.payments.ending import BY_STAFF
 from oscar_rehive.payments.gateway import business_of, client_for
 from oscar_rehive.payments.history import raise_attention
 from oscar_rehive.payments.locking import locked
-from oscar_rehive.payments.meanings import MEANINGS, is_pending
+from oscar_rehive.payments.meanings import MEANINGS, is_part_paid, is_pending
 from oscar_rehive.payments.settling import refresh, settle
 from oscar_rehive.rehive.exceptions import Refused
 from oscar_rehive.rehive.statuses import Status
@@ -33,16 +33,30 @@ def money_is_here_or_comes(invoice: Invoice) -> bool:
 def is_under_way(invoice: Invoice) -> bool:
     """Whether money may be on its way, or is here and cannot be used: Rehive has seen it, says that
     it is paid, or says something nobody understands."""
-    if invoice.state not in (Invoice.State.OPENING, Invoice.State.OPEN):
-        return False
     status = Status.known(invoice.remote_status)
+    # The merchant guide knows no "received": there the quote alone tells of unconfirmed money.
+    pending = any(is_pending(quote) for quote in invoice.quotes)
+    if invoice.state not in (Invoice.State.OPENING, Invoice.State.OPEN):
+        # Sent in the last minute before it expired, or the rest of what was accepted as it was.
+        return pending and (status is Status.EXPIRED or invoice.close_due)
     if status is None:
         return bool(invoice.remote_status)
-    # The merchant guide knows no "received": there the quote alone tells of unconfirmed money.
     return (
-        status is Status.RECEIVED
+        pending
+        or status is Status.RECEIVED
         or MEANINGS[status].attempt is Invoice.State.PAID
-        or any(is_pending(quote) for quote in invoice.quotes)
+        or is_part_paid_unsaid(invoice)
+    )
+
+
+def is_part_paid_unsaid(invoice: Invoice) -> bool:
+    """Whether part was paid through an open ``invoice`` whose status does not say so (any more): the
+    payer has chosen how to pay the rest."""
+    status = Status.known(invoice.remote_status)
+    return (
+        invoice.state == Invoice.State.OPEN
+        and status is not Status.UNDERPAID
+        and any(is_part_paid(quote) for quote in invoice.quotes)
     )
 
 

@@ -10,7 +10,7 @@ from oscar_rehive.models import Attention, Entry, Invoice
 from oscar_rehive.payments.ending import finish_cancellation
 from oscar_rehive.payments.history import write_entry
 from oscar_rehive.payments.locking import locked
-from oscar_rehive.payments.refunding import refund_all, units_left
+from oscar_rehive.payments.refunding import refund_decided, units_left
 from oscar_rehive.payments.settling import mark_paid
 from oscar_rehive.rehive.money import from_units
 from oscar_rehive.shop import Standing
@@ -76,17 +76,16 @@ def _to_keep(attention: Attention, invoice: Invoice) -> int:
 
 def accept(attention: Attention, *, by: str) -> None:
     """Let the money of ``attention`` pay the order. Raises ``NotAcceptable``."""
-    if not can_accept(attention) or attention.invoice is None:
-        raise NotAcceptable("This payment cannot be accepted (any more).")
-    with locked(attention.invoice.order_number) as held:
-        invoice = held.payment.invoices.get(pk=attention.invoice.pk)
+    with locked(attention.payment.order_number) as held:
         waiting = (
             held.order is not None
             and held.order.standing is not Standing.CANCELLED
             and not held.order.paid_elsewhere
         )
-        if held.payment.is_settled or not waiting or invoice.given_back():
-            raise NotAcceptable("The order is not waiting for a payment any more.")
+        current = Attention.objects.get(pk=attention.pk)
+        invoice = current.invoice
+        if invoice is None or not waiting or not can_accept(current):
+            raise NotAcceptable("This payment cannot be accepted (any more).")
         # What is missing is forgiven, so it must not be payable any more (P5).
         invoice.close_due = invoice.state == Invoice.State.OPEN
         invoice.state = Invoice.State.PAID
@@ -94,41 +93,47 @@ def accept(attention: Attention, *, by: str) -> None:
         write_entry(
             held.payment, Entry.Source.STAFF, f"{by} accepted the payment.", invoice=invoice
         )
+        # In the same transaction: on a fact that is still open stands a button that refunds all.
+        resolve(current, by=by)
         mark_paid(held, invoice, Entry.Source.STAFF)
         held.payment.save()
-        # In the same transaction: on a fact that is still open stands a button that refunds all.
-        resolve(attention, by=by)
 
 
 def give_back(attention: Attention, *, by: str) -> None:
-    """Refund what ``attention`` is about. Raises what ``refund`` raises."""
+    """Refund what ``attention`` is about. Raises ``NotAcceptable`` or what ``refund_decided``
+    raises."""
     if attention.invoice is None:
         raise NotAcceptable("There is nothing to refund.")
-    _refuse_what_was_decided(attention)
-    refund_all(
-        attention.invoice,
-        keep=_to_keep(attention, attention.invoice),
-        reason=str(Attention.Kind(attention.kind).label),
-        by=by,
-    )
+
+    def all_but_the_price(invoice: Invoice) -> int:
+        # Here and not before: while Rehive was asked, a colleague may have accepted the payment, or
+        # its rest may have come, and the order would be paid by money that goes back.
+        current = _undecided(attention)
+        if not refund_offered(current):
+            raise NotAcceptable("There is nothing to give back here (any more).")
+        return units_left(invoice) - _to_keep(current, invoice)
+
+    _undecided(attention)  # without asking Rehive anything for a page of yesterday
+    reason = str(Attention.Kind(attention.kind).label)
+    refund_decided(attention.invoice, all_but_the_price, reason=reason, by=by)
     resolve(attention, by=by)
 
 
-def _refuse_what_was_decided(attention: Attention) -> None:
-    """A page that somebody left open still has the buttons of yesterday."""
-    with locked(attention.payment.order_number):
-        current = Attention.objects.get(pk=attention.pk)
-        if current.resolved_at is not None:
-            raise NotAcceptable(f"This was decided already, by {current.resolved_by}.")
-        if not refund_offered(current):
-            raise NotAcceptable("There is nothing to give back here (any more).")
+def _undecided(attention: Attention) -> Attention:
+    """``attention`` as it is now: a page that somebody left open has the buttons of yesterday."""
+    current = Attention.objects.get(pk=attention.pk)
+    if current.resolved_at is not None:
+        raise NotAcceptable(f"This was decided already, by {current.resolved_by}.")
+    return current
 
 
 def take_for_gone(attention: Attention, *, by: str) -> None:
-    """Rehive does not know the invoice of ``attention``, and a person says that this is so."""
+    """Rehive does not know the invoice of ``attention``, and a person says that this is so.
+    Raises ``NotAcceptable``."""
     if attention.kind != Attention.Kind.VANISHED or attention.invoice is None:
         raise NotAcceptable("This invoice is not said to be gone.")
     with locked(attention.invoice.order_number) as held:
+        _undecided(attention)  # Rehive may know it again, and it would stay payable
         invoice = held.payment.invoices.get(pk=attention.invoice.pk)
         invoice.close_due = False
         if invoice.state != Invoice.State.PAID:  # what came through it did come
@@ -143,6 +148,7 @@ def take_for_gone(attention: Attention, *, by: str) -> None:
 
 
 def resolve(attention: Attention, *, by: str) -> None:
-    """Note that ``by`` has dealt with ``attention``."""
-    attention.resolved_at, attention.resolved_by = timezone.now(), by[:150]
-    attention.save(update_fields=["resolved_at", "resolved_by"])
+    """Note that ``by`` has dealt with ``attention``, if nobody else has."""
+    Attention.objects.filter(pk=attention.pk, resolved_at=None).update(
+        resolved_at=timezone.now(), resolved_by=by[:150]
+    )

@@ -98,5 +98,14 @@ def _foreign_units(remote: RemoteInvoice, left: int) -> int:
 
 def is_pending(quote: Any) -> bool:
     """Whether ``quote``, as Rehive told it, speaks of money that is on its way."""
-    pending = quote.get("total_pending") if isinstance(quote, Mapping) else None
-    return isinstance(pending, int) and pending > 0
+    return _has(quote, "total_pending")
+
+
+def is_part_paid(quote: Any) -> bool:
+    """Whether ``quote``, as Rehive told it, speaks of money that has come."""
+    return _has(quote, "total_paid")
+
+
+def _has(quote: Any, what: str) -> bool:
+    units = quote.get(what) if isinstance(quote, Mapping) else None
+    return isinstance(units, int) and units > 0

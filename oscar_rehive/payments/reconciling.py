@@ -18,6 +18,7 @@ from django.utils import timezone
 from oscar_rehive import conf
 from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment
 from oscar_rehive.payments.cancelling import NotCancellable, cancel_order, finish
+from oscar_rehive.payments.closing import is_part_paid_unsaid, is_under_way
 from oscar_rehive.payments.deliveries import lost_attempts, work_on_waiting
 from oscar_rehive.payments.ending import BY_STAFF
 from oscar_rehive.payments.gateway import client_for
@@ -269,12 +270,19 @@ def _expire(number: str) -> Callable[[Summary], None]:
 
 def _note_part_paid(number: str) -> None:
     with locked(number) as held:
-        for invoice in held.payment.invoices.filter(remote_status=Status.UNDERPAID):
+        for invoice in held.payment.invoices.all():
+            if invoice.remote_status == Status.UNDERPAID:
+                money = f"{invoice.recorded} of {invoice.total} {invoice.currency} were paid"
+            elif is_part_paid_unsaid(invoice):
+                money = f"part was paid, says Rehive, though invoice {invoice} is not underpaid"
+            elif invoice.state == Invoice.State.CLOSED and is_under_way(invoice):
+                money = f"money was on its way when invoice {invoice} expired"
+            else:
+                continue
             raise_attention(
                 held.payment,
                 Attention.Kind.PART_PAID,
-                f"The time to pay is over, and {invoice.recorded} of {invoice.total}"
-                f" {invoice.currency} were paid.",
+                f"The time to pay is over, and {money}.",
                 invoice=invoice,
                 subject=f"{invoice.attempt}: {invoice.received}",
                 ways_out="Let it pay the order, or cancel the order and refund what was paid.",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from uuid import UUID, uuid4
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -15,7 +17,7 @@ from oscar_rehive.payments.history import raise_attention, write_entry
 from oscar_rehive.payments.locking import Locked, locked
 from oscar_rehive.rehive.client import Timeouts
 from oscar_rehive.rehive.exceptions import RehiveError
-from oscar_rehive.rehive.money import floor_to_places, from_units, to_units
+from oscar_rehive.rehive.money import InexactAmount, floor_to_places, from_units, to_units
 from oscar_rehive.rehive.wire import RemoteRefund
 from oscar_rehive.shop import get_shop
 
@@ -36,43 +38,66 @@ def refundable(invoice: Invoice) -> Decimal:
     return from_units(units_left(invoice), invoice.divisibility)
 
 
-def refund(invoice: Invoice, amount: Decimal, *, reason: str, by: str) -> Refund:
+def units_left(invoice: Invoice) -> int:
+    """What can still be given back of ``invoice``, in smallest units."""
+    return max(int(invoice.received) - invoice.given_back(), 0)
+
+
+def refund(
+    invoice: Invoice, amount: Decimal, *, reason: str, by: str, key: UUID | None = None
+) -> Refund:
     """Ask Rehive to refund ``amount``, in the invoice's currency; ``by`` is who wants it.
 
+    ``key`` is the refund's own, given by the form that asks for it, so that a double click on that
+    form is one refund. Raises what ``refund_decided`` raises, ``NotRefundable`` also for an amount
+    with more decimals than the currency has.
+    """
+
+    def how_much(current: Invoice) -> int:
+        try:
+            return to_units(amount, current.divisibility)
+        except InexactAmount:
+            raise NotRefundable(
+                f"{current.currency} has {current.divisibility} decimals; {amount} has more."
+            ) from None
+
+    return refund_decided(invoice, how_much, reason=reason, by=by, key=key)
+
+
+def refund_decided(
+    invoice: Invoice,
+    how_much: Callable[[Invoice], int],
+    *,
+    reason: str,
+    by: str,
+    key: UUID | None = None,
+) -> Refund:
+    """Ask Rehive to refund as many smallest units as ``how_much`` makes of the invoice, read under
+    the lock under which the refund is also noted; it may raise instead.
+
     Rehive is asked first what was refunded already: a colleague may have given the same excess back
-    in its own app a minute ago. Raises ``NotRefundable`` before anything is sent. After a
-    ``RehiveError`` with ``may_have_happened`` the refund stays noted, counts as given, and reconcile
-    finds out; it is never simply sent again.
+    in its own app a minute ago, and while that answer was on its way another may have decided
+    otherwise. Raises ``NotRefundable`` before anything is sent. After a ``RehiveError`` with
+    ``may_have_happened`` the refund stays noted, counts as given, and reconcile finds out; it is
+    never simply sent again.
     """
     follow(invoice, Entry.Source.STAFF)
     with locked(invoice.order_number) as held:
         current = held.payment.invoices.get(pk=invoice.pk)
-        asked = _ask(held, current, to_units(amount, current.divisibility), reason, by)
+        if key is not None and Refund.objects.filter(key=key).exists():
+            raise NotRefundable("This refund was asked for already, by the first of two clicks.")
+        asked = _note(held, current, how_much(current), reason, by, key or uuid4())
     _send(asked)
     return asked
 
 
-def refund_all(invoice: Invoice, *, keep: int, reason: str, by: str) -> Refund:
-    """The same with everything that is left beyond ``keep`` smallest units.
-
-    How much that is, is found out under the lock: a second click, or one after an answer that was
-    lost, finds nothing left, and gives nothing back twice.
-    """
-    follow(invoice, Entry.Source.STAFF)
-    with locked(invoice.order_number) as held:
-        current = held.payment.invoices.get(pk=invoice.pk)
-        asked = _ask(held, current, units_left(current) - keep, reason, by)
-    _send(asked)
-    return asked
-
-
-def _ask(held: Locked, invoice: Invoice, units: int, reason: str, by: str) -> Refund:
+def _note(held: Locked, invoice: Invoice, units: int, reason: str, by: str, key: UUID) -> Refund:
     if not 0 < units <= units_left(invoice):
         raise NotRefundable(
             f"At most {refundable(invoice)} {invoice.currency} of invoice {invoice} can be refunded."
         )
     asked = Refund.objects.create(
-        invoice=invoice, amount=units, reason=reason[:255], requested_by=by[:150]
+        invoice=invoice, amount=units, reason=reason[:255], requested_by=by[:150], key=key
     )
     amount = from_units(units, invoice.divisibility)
     write_entry(
@@ -105,11 +130,6 @@ def follow(invoice: Invoice, source: str, *, timeouts: Timeouts = Timeouts()) ->
         current.save()
 
 
-def units_left(invoice: Invoice) -> int:
-    """The same in smallest units."""
-    return max(int(invoice.received) - invoice.given_back(), 0)
-
-
 def _unanswered(invoice: Invoice) -> QuerySet[Refund]:
     return invoice.refunds.filter(remote_id=None, status=Refund.Status.REQUESTED)
 
@@ -130,10 +150,23 @@ def _send(asked: Refund) -> None:
         raise
     with locked(invoice.order_number) as held:
         current = held.payment.invoices.get(pk=invoice.pk)
+        _recognise(asked, remote)
         _take(held, current, remote, Entry.Source.STAFF)
         _record(held, current, Entry.Source.STAFF)
         current.save()
     asked.refresh_from_db()
+
+
+def _recognise(asked: Refund, remote: RemoteRefund) -> None:
+    """The answer to our own request is about ``asked`` whatever reason it carries: by a shortened
+    one it would be taken for a refund of Rehive's own app, and ours for one that never arrived."""
+    asked.refresh_from_db()
+    discovered = asked.invoice.refunds.filter(remote_id=remote.id).exclude(pk=asked.pk).first()
+    if discovered is not None:  # in Rehive's list, while the answer was on its way
+        asked.status = discovered.status
+        discovered.delete()
+    asked.remote_id = remote.id
+    asked.save()
 
 
 def _reason_with_key(asked: Refund) -> str:
@@ -258,7 +291,7 @@ def _end_lost(held: Locked, invoice: Invoice, lost: Refund, source: str) -> None
         f" invoice {invoice} never reached Rehive.",
         invoice=invoice,
         subject=f"refund {lost.key.hex}",
-        ways_out="Refund again.",
+        ways_out="Compare with the refunds in Rehive's app. If it is not there, refund again.",
     )
 
 

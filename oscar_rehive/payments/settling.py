@@ -32,6 +32,9 @@ from oscar_rehive.shop import Standing, StatusRefused, get_shop
 OVERTAKEN = (Attention.Kind.LATE, Attention.Kind.PART_PAID, Attention.Kind.UNKNOWN_STATUS)
 """What is no longer a question about an invoice once it has paid its order."""
 
+BY_HAND = (Attention.Kind.LATE, Attention.Kind.MISMATCH, Attention.Kind.PART_PAID)
+"""What staff may also decide by changing the order's status, as its ways out say."""
+
 _ROUNDS = 3
 
 
@@ -180,6 +183,7 @@ def _apply(held: Locked, invoice: Invoice, remote: RemoteInvoice, source: str) -
         _pay_order(held, invoice, status, source)
     elif invoice.state == Invoice.State.CLOSED:
         note_money_of_closed(payment, invoice)
+        _finish_held(held, invoice)
         finish_cancellation(held, source)
 
 
@@ -224,7 +228,8 @@ def _note_change(
 
 def _record_money(held: Locked, invoice: Invoice, received: int) -> Decimal | None:
     """Bring the ledger up to ``received``: the difference to what stands there, once (P2)."""
-    if received <= invoice.received:
+    before = invoice.received
+    if received <= before:
         return None
     invoice.received = received
     if held.order is None:
@@ -240,7 +245,7 @@ def _record_money(held: Locked, invoice: Invoice, received: int) -> Decimal | No
             subject=f"{invoice.attempt}: ledger",
             ways_out="Look at the invoice in Rehive's app.",
         )
-        invoice.received = received = min(received, invoice.amount)
+        invoice.received = received = max(before, min(received, invoice.amount))
     total = floor_to_places(from_units(received, invoice.divisibility), shop.ledger_places)
     gained = total - invoice.recorded
     if gained <= 0:
@@ -307,8 +312,9 @@ def _finish_held(held: Locked, invoice: Invoice) -> None:
     payment, order = held.payment, held.order
     if order is None or order.standing is not Standing.MOVED_ON or order.paid_elsewhere:
         return
-    held_for_them = Attention.objects.filter(invoice=invoice, kind=Attention.Kind.LATE)
-    if not payment.is_settled and not invoice.given_back() and held_for_them.exists():
+    held_for_them = Attention.objects.filter(invoice=invoice, kind__in=BY_HAND)
+    has_paid = invoice.kept() > 0 and not invoice.given_back()
+    if not payment.is_settled and has_paid and held_for_them.exists():
         payment.paid_at = payment.mail_due_at = timezone.now()
         lay_to_rest(invoice, OVERTAKEN, by="staff")
 
@@ -349,6 +355,7 @@ def set_paid_status(held: Locked, invoice: Invoice, source: str) -> None:
     if order is None or order.standing is not Standing.PENDING:
         payment.status_due = False
         return
+    payment.save()
     try:
         get_shop().set_paid(
             order.number, amount=invoice.recorded, reference=invoice.remote_id or ""
@@ -363,6 +370,8 @@ def set_paid_status(held: Locked, invoice: Invoice, source: str) -> None:
             " Or change the order by hand.",
         )
         return
+    # A receiver of the shop's own, such as a check for fraud, may have cancelled it (signals.py).
+    payment.refresh_from_db(fields=["cancel_reason"])
     payment.status_due = False
     write_entry(payment, source, "The order is paid.", invoice=invoice)
 

@@ -188,8 +188,8 @@ def read_refund(payload: Any) -> RemoteRefund:
     """Read a refund, whose id is called ``identifier`` or ``id``."""
     data = _object(payload, "refund")
     identifier = _text(data.get("identifier")) or _text(data.get("id"))
-    if not identifier:
-        raise Unintelligible("Rehive sent a refund without an identifier.")
+    if not PLAUSIBLE_ID.fullmatch(identifier):
+        raise Unintelligible("Rehive sent a refund without a usable identifier.")
     return RemoteRefund(
         id=identifier,
         amount=_units(data.get("amount"), "refund's amount"),

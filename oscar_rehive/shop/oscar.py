@@ -7,6 +7,8 @@ the row anew while the order's lock is held.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -88,21 +90,24 @@ class OscarShop:
         _event_handler().create_payment_event(order, event_type, amount, reference=reference)
 
     def set_paid(self, number: str, *, amount: Decimal, reference: str) -> None:
-        order = _read(number)
-        _change_status(order, conf.order_statuses().paid)
-        event_type, _ = PaymentEventType.objects.get_or_create(name=PAID_EVENT)
-        lines = list(order.lines.all())
-        _event_handler().create_payment_event(
-            order,
-            event_type,
-            amount,
-            lines=lines,
-            line_quantities=[line.quantity for line in lines],
-            reference=reference,
-        )
+        order, status = _read(number), conf.order_statuses().paid
+        with _refusable(order, status):
+            _change_status(order, status)
+            event_type, _ = PaymentEventType.objects.get_or_create(name=PAID_EVENT)
+            lines = list(order.lines.all())
+            _event_handler().create_payment_event(
+                order,
+                event_type,
+                amount,
+                lines=lines,
+                line_quantities=[line.quantity for line in lines],
+                reference=reference,
+            )
 
     def set_cancelled(self, number: str, *, reason: str) -> None:
-        _change_status(_read(number), conf.order_statuses().cancelled, note=reason)
+        order, status = _read(number), conf.order_statuses().cancelled
+        with _refusable(order, status):
+            _change_status(order, status, note=reason)
 
     def release(self, number: str) -> None:
         order = _read(number)
@@ -159,12 +164,17 @@ def _event_handler() -> Any:
 
 
 def _change_status(order: Any, status: str, *, note: str | None = None) -> None:
-    if order.status == status:
-        return
+    if order.status != status:
+        _event_handler().handle_order_status_change(order, status, note_msg=note)
+
+
+@contextmanager
+def _refusable(order: Any, status: str) -> Iterator[None]:
+    """What the shop's own code raises in here is ``StatusRefused``, and nothing in here was done."""
     try:
         # A savepoint, because a receiver that raises would leave the new status without history.
         with transaction.atomic():
-            _event_handler().handle_order_status_change(order, status, note_msg=note)
+            yield
     except OperationalError:
         raise  # a deadlock, say, is no refusal: the whole transaction is to be done again
     except Exception as error:

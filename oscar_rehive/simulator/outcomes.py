@@ -67,6 +67,8 @@ class Payer:
         elif outcome == "confirm":
             self._confirm()
         elif outcome == "complete":
+            if self._owed() > 0:  # forced: what is complete is paid
+                self._pay("pay", code, None)
             for quote in self._quotes:
                 set_conversion(quote, "complete")
             self.moved("complete")
@@ -163,11 +165,15 @@ class Payer:
             self.new_id,
         )
 
+    def _owed(self) -> int:
+        amount: int = self.record.invoice["request_amount"]
+        return amount - received(self.record)
+
     def _worth(self) -> int:
         """What a new quote is about: the rest, or (a second payment) the full amount."""
         amount: int = self.record.invoice["request_amount"]
-        left = amount - received(self.record)
-        return left if left > 0 else amount
+        owed = self._owed()
+        return owed if owed > 0 else amount
 
     def _open(self, quote: Json) -> None:
         if quote["id"] not in self.record.quote_worth:

@@ -17,7 +17,7 @@ from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.refunding import follow, refund
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import Refused, RehiveError
-from oscar_rehive.rehive.wire import Currency
+from oscar_rehive.rehive.wire import Currency, Quote
 from tests.steps import (
     opened,
     paid_by_cash,
@@ -280,3 +280,54 @@ class TestRehivesOwnWordsCrashNothing:
 
         assert reconcile().failures == []
         assert Attention.objects.get().kind == Attention.Kind.MISMATCH
+
+
+class TestMoneyThatOnlyAQuoteTellsOf:
+    def test_part_was_paid_and_the_payer_chose_how_to_pay_the_rest(
+        self, rehive: Any, place_order: Any
+    ) -> None:
+        order = place_order(total="10.00")
+        invoice = opened(order)
+        rehive.outcome(invoice.remote_id, "pay_less", amount=400)
+        rehive.outcome(invoice.remote_id, "start", force=True)
+        assert rehive.invoice()["status"] == "processing"
+        window_over(order)
+
+        for _ in range(2):
+            reconcile()
+
+        order.refresh_from_db()
+        assert order.status == "Pending"
+        assert "part was paid" in Attention.objects.get().reason
+
+    def test_sent_in_the_minute_before_it_expired(
+        self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        order = place_order(total="10.00")
+        invoice = opened(order)
+        for _ in range(2):
+            rehive.outcome(invoice.remote_id, "start")
+        rehive_tells(monkeypatch, status="expired")
+        window_over(order)
+
+        for _ in range(2):
+            reconcile()
+
+        order.refresh_from_db()
+        assert order.status == "Pending"
+        assert "was on its way" in Attention.objects.get().reason
+
+    def test_the_rest_of_what_was_accepted_is_not_cut_off(
+        self, rehive: Any, place_order: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "TOLERANCE_AMOUNT": "2"}
+        invoice = opened(place_order(total="10.00"))
+        rehive.outcome(invoice.remote_id, "pay_less", amount=900)
+        raw = {**rehive.invoice()["payment_processor_quotes"][0], "total_pending": 100}
+        quote = Quote(Currency("USD", 2), 1000, 900, 100, "underpaid", raw)
+        rehive_tells(monkeypatch, quotes=(quote,))
+
+        for _ in range(2):
+            reconcile()
+
+        assert not [one for one in rehive.requests() if one["method"] == "PATCH"]

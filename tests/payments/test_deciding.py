@@ -9,26 +9,18 @@ import pytest
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
-from oscar.core.loading import get_class, get_model
+from oscar.core.loading import get_model
 
-from oscar_rehive.models import Attention, Invoice, OrderPayment, Refund
-from oscar_rehive.payments import deciding
+from oscar_rehive.models import Attention, Invoice, OrderPayment
 from oscar_rehive.payments.deciding import (
-    NotAcceptable,
-    accept,
     can_accept,
     refund_offered,
-    take_for_gone,
 )
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.refunding import refund, refundable
-from oscar_rehive.rehive.exceptions import NotFound
 from tests.steps import (
     opened,
-    paid_by_cash,
     payable_at,
-    rehive_forgot,
-    settled,
     window_over,
 )
 
@@ -227,113 +219,3 @@ def test_the_clock_does_not_cancel_an_order_whose_money_waits_for_a_person(
 
     order.refresh_from_db()
     assert order.status == "Cancelled"
-
-
-def moved(order: Any, status: str) -> None:
-    """Staff give the order a status."""
-    order.refresh_from_db()
-    get_class("order.processing", "EventHandler")().handle_order_status_change(order, status)
-
-
-class TestWhatWasDecidedIsDecided:
-    """Found by review: buttons of yesterday refunded the money of paid orders."""
-
-    def test_a_payment_that_was_accepted_is_not_refunded_by_an_older_page(
-        self, held: Invoice, admin_client: Any
-    ) -> None:
-        attention = Attention.objects.get()
-        address = reverse("admin:oscar_rehive_attention_decide", args=[attention.pk])
-
-        for decision in ("accept", "refund"):
-            admin_client.post(address, {"decision": decision})
-
-        assert OrderPayment.objects.get().paid_at is not None
-        assert not Refund.objects.exists()
-
-    def test_accepting_and_resolving_are_one(
-        self, held: Invoice, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(deciding, "resolve", lambda *args, **kwargs: 1 / 0)
-
-        with pytest.raises(ZeroDivisionError):
-            accept(Attention.objects.get(), by="ann")
-
-        assert OrderPayment.objects.get().paid_at is None
-
-    def test_an_order_that_was_paid_in_cash_meanwhile_is_not_paid_again(
-        self, held: Invoice
-    ) -> None:
-        Order = get_model("order", "Order")
-        paid_by_cash(Order.objects.get(number=held.order_number))
-
-        with pytest.raises(NotAcceptable):
-            accept(Attention.objects.get(), by="ann")
-
-    def test_staff_accept_by_hand_and_the_shopper_is_told(self, held: Invoice) -> None:
-        order = get_model("order", "Order").objects.get(number=held.order_number)
-        moved(order, "Being processed")
-
-        window_over(order)
-        reconcile()
-
-        payment = OrderPayment.objects.get()
-        assert None not in (payment.paid_at, payment.mail_sent_at)
-        assert Attention.objects.get().resolved_at is not None
-
-    def test_what_they_gave_back_first_does_not_pay_the_order(
-        self, rehive: Any, held: Invoice
-    ) -> None:
-        made = refund(held, Decimal("10.00"), reason="no", by="ann")
-        rehive.refund(made.remote_id, "complete")
-        reconcile()
-        moved(get_model("order", "Order").objects.get(number=held.order_number), "Being processed")
-
-        settled(held)
-
-        assert OrderPayment.objects.get().paid_at is None
-
-    def test_a_part_payment_whose_rest_came_is_no_question_any_more(
-        self, rehive: Any, place_order: Any
-    ) -> None:
-        order = place_order(total="10.00")
-        invoice = opened(order)
-        rehive.outcome(invoice.remote_id, "pay_less", amount=400)
-        window_over(order)
-        reconcile()
-        attention = Attention.objects.get()
-        rehive.outcome(invoice.remote_id, "pay")
-
-        settled(invoice)
-
-        assert refund_offered(attention) == 0
-        attention.refresh_from_db()
-        assert (attention.resolved_by, refund_offered(attention)) == ("payment", 0)
-
-    def test_a_part_refund_that_failed_does_not_offer_the_whole(
-        self, rehive: Any, place_order: Any
-    ) -> None:
-        invoice = opened(place_order(total="10.00"))
-        rehive.outcome(invoice.remote_id, "pay")
-        made = refund(settled(invoice), Decimal("2.50"), reason="scratch", by="ann")
-        rehive.refund(made.remote_id, "failed")
-        reconcile()
-
-        assert refund_offered(Attention.objects.get(kind="refund_failed")) == 0
-
-    def test_money_is_not_forgotten_with_an_invoice_that_is_taken_for_gone(
-        self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        order = place_order(total="10.00")
-        invoice = opened(order)
-        rehive.outcome(invoice.remote_id, "pay")
-        settled(invoice)
-
-        rehive_forgot(monkeypatch)
-        with pytest.raises(NotFound):
-            settled(invoice)
-        take_for_gone(Attention.objects.get(kind="vanished"), by="ann")
-
-        moved(order, "Cancelled")
-        reconcile()
-
-        assert Attention.objects.filter(kind="after_cancel").exists()

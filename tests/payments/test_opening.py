@@ -330,3 +330,22 @@ def test_the_number_of_a_deleted_order_can_be_given_again(rehive: Any, place_ord
         f"1001 (deleted, {first.payment_id})",
         "1001",
     )
+
+
+def test_a_lost_attempt_ends_however_many_invoices_the_business_has(
+    rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by review: above 100,000 every search ended in an error, and the order never."""
+    for _ in range(3):
+        opened(place_order())
+    order = place_order()
+    not_answered(rehive, order)
+    monkeypatch.setattr("oscar_rehive.rehive.client.PAGE_SIZE", 1)
+    monkeypatch.setattr("oscar_rehive.rehive.client.MAX_PAGES", 2)
+    window_over(order)
+
+    for _ in range(2):
+        reconcile()
+
+    order.refresh_from_db()
+    assert order.status == "Cancelled"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import uuid
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db.models import F
 from django.test import Client as Browser
 from django.urls import reverse
 
@@ -15,7 +18,14 @@ from oscar_rehive.models import Attention, Entry, Invoice, Refund
 from oscar_rehive.payments.deliveries import store, work_on
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.reconciling import reconcile
-from oscar_rehive.payments.refunding import NotRefundable, follow, refund, refund_all, refundable
+from oscar_rehive.payments.refunding import (
+    NotRefundable,
+    follow,
+    refund,
+    refund_decided,
+    refundable,
+    units_left,
+)
 from oscar_rehive.payments.settling import business_of
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import RehiveError
@@ -125,7 +135,7 @@ def test_what_was_refunded_in_rehives_own_app_is_not_refunded_again(
 
     with pytest.raises(NotRefundable, match=r"At most 3\.00 USD"):
         refund(paid_invoice(), Decimal("4.00"), reason="", by="staff")
-    made = refund_all(paid_invoice(), keep=0, reason="", by="staff")
+    made = refund_decided(paid_invoice(), units_left, reason="", by="staff")
 
     assert made.amount == 300
 
@@ -138,7 +148,7 @@ def test_nothing_is_refunded_while_nobody_knows_what_was_refunded_already(
 
     for give in (
         lambda: refund(paid_invoice(), Decimal("4.00"), reason="", by="staff"),
-        lambda: refund_all(paid_invoice(), keep=0, reason="", by="staff"),
+        lambda: refund_decided(paid_invoice(), units_left, reason="", by="staff"),
     ):
         with pytest.raises(RehiveError):
             give()
@@ -220,9 +230,8 @@ class TestInTheAdmin:
         page = admin_client.get(self.address("change")).content.decode()
         assert "Refund, up to 10.00 USD" in page
 
-        answer = admin_client.post(
-            self.address("refund"), {"amount": "2.50", "reason": "scratched"}, follow=True
-        )
+        fields = {"amount": "2.50", "reason": "scratched", "key": str(uuid.uuid4())}
+        answer = admin_client.post(self.address("refund"), fields, follow=True)
 
         assert "A refund of 2.50 USD was asked for" in answer.content.decode()
         made = Refund.objects.get()
@@ -232,7 +241,8 @@ class TestInTheAdmin:
     def test_an_impossible_amount_is_refused_with_its_reason(
         self, order: Any, admin_client: Browser, amount: str
     ) -> None:
-        answer = admin_client.post(self.address("refund"), {"amount": amount}, follow=True)
+        fields = {"amount": amount, "key": str(uuid.uuid4())}
+        answer = admin_client.post(self.address("refund"), fields, follow=True)
 
         assert "errorlist" in answer.content.decode() or 'class="error"' in answer.content.decode()
         assert not Refund.objects.exists()
@@ -240,3 +250,57 @@ class TestInTheAdmin:
     def test_not_without_the_permission(self, order: Any, client: Browser) -> None:
         client.post(self.address("refund"), {"amount": "1.00"})
         assert not Refund.objects.exists()
+
+
+@pytest.mark.parametrize("told", ["", "Scratched", "written by somebody else"])
+def test_a_refund_whose_reason_rehive_tells_otherwise_is_one_refund(
+    rehive: Any, order: Any, monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    """Found by review: staff were told that it had not arrived, and to refund again."""
+    _tell_reasons_as(monkeypatch, told)
+
+    refund(paid_invoice(), Decimal("4.00"), reason="Scratched in transport, sorry", by="ann")
+    Refund.objects.update(created_at=F("created_at") - timedelta(minutes=5))
+    reconcile()
+
+    assert [one.amount for one in Refund.objects.all()] == [400]
+    assert not Attention.objects.exists()
+
+
+def test_a_refund_that_is_discovered_before_its_own_answer_comes_is_one_refund(
+    rehive: Any, order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _tell_reasons_as(monkeypatch, "written by somebody else")
+    real = Client.create_refund
+
+    def slowly(*args: Any, **kwargs: Any) -> Any:
+        answer = real(*args, **kwargs)
+        follow(paid_invoice(), "reconcile")
+        return answer
+
+    monkeypatch.setattr(Client, "create_refund", slowly)
+    made = refund(paid_invoice(), Decimal("4.00"), reason="why", by="ann")
+    rehive.refund(made.remote_id, "complete")
+    reconcile()
+
+    assert [(one.amount, one.status) for one in Refund.objects.all()] == [(400, "complete")]
+    assert refunded(order) == Decimal("4.00")
+
+
+def _tell_reasons_as(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+    """From now on Rehive tells another reason for each refund than it was given."""
+    real = Client._send
+
+    def send(self: Client, method: str, url: str, **kwargs: Any) -> Any:
+        answer = real(self, method, url, **kwargs)
+        if "refunds/" in url:
+            for one in answer["data"].get("results", [answer["data"]]):
+                one["reason"] = told
+        return answer
+
+    monkeypatch.setattr(Client, "_send", send)
+
+
+def test_an_amount_with_too_many_decimals_is_refused(order: Any) -> None:
+    with pytest.raises(NotRefundable, match=r"USD has 2 decimals; 0\.001 has more"):
+        refund(paid_invoice(), Decimal("0.001"), reason="", by="ann")

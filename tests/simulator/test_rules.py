@@ -261,6 +261,10 @@ def test_force_does_what_should_never_happen(rules: Rehive) -> None:
     twice = bring_to(rules, "paid")
     rules.outcome(twice["id"], "pay", force=True)
     assert rules.received(twice["id"]) == 2000
+    # Found by tests/model: complete, and nobody had paid.
+    complete = new(rules)
+    assert rules.outcome(complete["id"], "complete", force=True)["status"] == "complete"
+    assert rules.received(complete["id"]) == 1000
 
 
 @pytest.mark.parametrize("status", PATHS)
