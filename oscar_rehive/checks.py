@@ -41,7 +41,7 @@ def check_payment_methods(**kwargs: Any) -> list[CheckMessage]:
                 Error(
                     f"The payment method {path!r} cannot be used: {error}",
                     hint=f'Correct the dotted path in {conf.SETTING}["PAYMENT_METHODS"]; the class'
-                    " derives from oscar_rehive.checkout.methods.PaymentMethod and has a code.",
+                    " derives from oscar_rehive.checkout.methods.PaymentMethod and has a code and a title.",
                     id="oscar_rehive.E002",
                 )
             )
@@ -112,24 +112,37 @@ def check_order_of_apps(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.compatibility)
 def check_checkout(**kwargs: Any) -> list[CheckMessage]:
-    """oscar_rehive.W003: a checkout that does not know of Rehive."""
-    return list(_checkout_without_rehive())
-
-
-def _checkout_without_rehive() -> Iterator[CheckMessage]:
-    from oscar.core.loading import get_class
-
-    from oscar_rehive.checkout.mixins import RehiveCheckoutMixin
-
-    view = get_class("checkout.views", "PaymentDetailsView")
-    if not issubclass(view, RehiveCheckoutMixin):
-        yield Warning(
-            "The checkout does not offer Rehive.",
+    """oscar_rehive.W003: a checkout that does not know of Rehive, or only half."""
+    return [
+        Warning(
+            message,
             hint='Put "oscar_rehive.checkout.apps.CheckoutConfig" where'
-            ' "oscar.apps.checkout.apps.CheckoutConfig" stands in INSTALLED_APPS, or add'
-            " oscar_rehive.checkout.mixins.RehiveCheckoutMixin to your PaymentDetailsView.",
+            ' "oscar.apps.checkout.apps.CheckoutConfig" stands in INSTALLED_APPS, or derive your'
+            " PaymentMethodView, PaymentDetailsView and ThankYouView from those of"
+            " oscar_rehive.checkout.views; the README says what else can be done.",
             id="oscar_rehive.W003",
         )
+        for message in _faults_of_the_checkout()
+    ]
+
+
+def _faults_of_the_checkout() -> Iterator[str]:
+    from oscar.core.loading import get_class
+
+    from oscar_rehive.checkout import mixins, views
+
+    def view(name: str) -> Any:
+        return get_class("checkout.views", name)
+
+    if not issubclass(view("PaymentDetailsView"), mixins.RehiveCheckoutMixin):
+        yield "The checkout does not offer Rehive."
+        return
+    takes_no_details = issubclass(view("PaymentDetailsView"), views.PaymentDetailsView)
+    if takes_no_details and not issubclass(view("PaymentMethodView"), mixins.PaymentMethodsMixin):
+        # Each sends the shopper to the other, for ever.
+        yield "The checkout's PaymentMethodView does not let the shopper choose Rehive."
+    if not issubclass(view("ThankYouView"), views.ThankYouView):
+        yield "The checkout's ThankYouView thanks for orders that are not paid yet."
 
 
 def _unsound() -> bool:

@@ -6,12 +6,10 @@ one reading, so that what is checked is what is used.
 
 from __future__ import annotations
 
-import contextlib
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -22,7 +20,7 @@ from django.dispatch import receiver
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from oscar_rehive.rehive.wire import is_web_address
+from oscar_rehive.reading import Problem, Reader
 
 SETTING = "OSCAR_REHIVE"
 
@@ -107,15 +105,6 @@ class Config:
         return [secret for one in self.businesses.values() for secret in one.webhook_secrets]
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Something wrong in the settings, with the way to mend it. ``fatal`` ones stop payments."""
-
-    message: str
-    hint: str
-    fatal: bool = True
-
-
 def current() -> Config:
     """The configuration; raises ``ImproperlyConfigured`` with what to mend when it is not sound."""
     config, found = _read()
@@ -162,7 +151,7 @@ def _forget(*, setting: str, **kwargs: Any) -> None:
 @lru_cache(maxsize=1)
 def _read() -> tuple[Config, tuple[Problem, ...]]:
     raw = getattr(settings, SETTING, None)
-    reader = _Reader(raw if isinstance(raw, Mapping) else {})
+    reader = _SettingReader(raw if isinstance(raw, Mapping) else {})
     if not isinstance(raw, Mapping):
         reader.wrong(
             f"{SETTING} is missing or not a dict.",
@@ -171,19 +160,12 @@ def _read() -> tuple[Config, tuple[Problem, ...]]:
     return reader.config(), tuple(reader.problems)
 
 
-class _Reader:
-    """Reads the dict once and notes what is wrong instead of stopping at the first fault."""
-
-    def __init__(self, raw: Mapping[str, Any]) -> None:
-        self.raw = raw
-        self.problems: list[Problem] = []
-
-    def wrong(self, message: str, hint: str, *, fatal: bool = True) -> None:
-        self.problems.append(Problem(message, hint, fatal))
+class _SettingReader(Reader):
+    """Reads ``OSCAR_REHIVE``."""
 
     def config(self) -> Config:
-        self._refuse_unknown(self.raw, (*BUSINESS_KEYS, *SHOP_KEYS), SETTING)
-        late = self._text(self.raw, "LATE_PAYMENTS", "accept", SETTING)
+        self.refuse_unknown(self.raw, (*BUSINESS_KEYS, *SHOP_KEYS), SETTING)
+        late = self.text(self.raw, "LATE_PAYMENTS", "accept", SETTING)
         if late not in ("accept", "hold"):
             self.wrong(
                 f'{SETTING}["LATE_PAYMENTS"] is {late!r}.',
@@ -194,14 +176,14 @@ class _Reader:
             order_status=self._order_status(),
             payment_window=self._payment_window(),
             accept_late=late == "accept",
-            tolerance_amount=self._decimal(self.raw, "TOLERANCE_AMOUNT", SETTING) or Decimal(0),
+            tolerance_amount=self.decimal(self.raw, "TOLERANCE_AMOUNT", SETTING) or Decimal(0),
             tolerance_percent=self._tolerance_percent(),
             title=self._shown_text("TITLE", _("Rehive")),
             description=self._shown_text(
                 "DESCRIPTION", _("You pay on Rehive's secure page and then come back here.")
             ),
             payment_methods=self._payment_methods(),
-            base_url=self._address(self.raw, "BASE_URL", "", SETTING),
+            base_url=self.address(self.raw, "BASE_URL", "", SETTING),
         )
 
     def _businesses(self) -> dict[str, BusinessConfig]:
@@ -228,9 +210,32 @@ class _Reader:
             if not isinstance(entry, Mapping):
                 self.wrong(f"{where} is not a dict.", "Give it at least TOKEN and BUSINESS_ID.")
                 continue
-            self._refuse_unknown(entry, BUSINESS_KEYS, where)
+            self.refuse_unknown(entry, BUSINESS_KEYS, where)
             businesses[currency] = self._business(currency, {**shared, **entry}, where)
+        self._warn_of_unsold(businesses)
+        self._refuse_shared_ids(businesses)
         return businesses
+
+    def _warn_of_unsold(self, businesses: Mapping[str, BusinessConfig]) -> None:
+        currency = getattr(settings, "OSCAR_DEFAULT_CURRENCY", "")
+        if currency not in businesses:
+            self.wrong(
+                f'The shop sells in {currency} (OSCAR_DEFAULT_CURRENCY), and {SETTING}["BUSINESSES"]'
+                " has no business for that: its orders cannot be paid through Rehive.",
+                f"Add a business that invoices in {currency}, or sell in the currency of one that is"
+                " there.",
+                fatal=False,
+            )
+
+    def _refuse_shared_ids(self, businesses: Mapping[str, BusinessConfig]) -> None:
+        by_id: dict[str, str] = {}
+        for currency, business in businesses.items():
+            other = by_id.setdefault(business.business_id, currency)
+            if business.business_id and other != currency:
+                self.wrong(
+                    f'{SETTING}["BUSINESSES"] has the same BUSINESS_ID for {other} and {currency}.',
+                    "A business at Rehive invoices in one currency: give each its own.",
+                )
 
     def _business(self, currency: str, raw: Mapping[str, Any], where: str) -> BusinessConfig:
         return BusinessConfig(
@@ -238,8 +243,8 @@ class _Reader:
             token=self._needed(raw, "TOKEN", where),
             business_id=self._needed(raw, "BUSINESS_ID", where),
             webhook_secrets=self._secrets(raw, where),
-            api_url=self._address(raw, "API_URL", LIVE_API_URL, where),
-            payment_requests_url=self._address(
+            api_url=self.address(raw, "API_URL", LIVE_API_URL, where),
+            payment_requests_url=self.address(
                 raw, "PAYMENT_REQUESTS_URL", LIVE_PAYMENT_REQUESTS_URL, where
             ),
             **self._limits(raw, where),
@@ -254,11 +259,11 @@ class _Reader:
                 " a manager or service user.",
             )
             return ""
-        return self._text(raw, key, "", where)
+        return self.text(raw, key, "", where)
 
     def _limits(self, raw: Mapping[str, Any], where: str) -> dict[str, Decimal | None]:
-        minimum = self._decimal(raw, "MINIMUM", where)
-        maximum = self._decimal(raw, "MAXIMUM", where)
+        minimum = self.decimal(raw, "MINIMUM", where)
+        maximum = self.decimal(raw, "MAXIMUM", where)
         if minimum is not None and maximum is not None and minimum > maximum:
             self.wrong(
                 f'{where}["MINIMUM"] is above MAXIMUM: no order could be paid.',
@@ -299,7 +304,8 @@ class _Reader:
 
     def _order_status(self) -> OrderStatuses:
         words = {"pending": "Pending", "paid": "Being processed", "cancelled": "Cancelled"}
-        given = self.raw.get("ORDER_STATUS", {})
+        given = self.raw.get("ORDER_STATUS")
+        given = {} if given is None else given
         if (
             not isinstance(given, Mapping)
             or set(given) - set(words)
@@ -321,7 +327,9 @@ class _Reader:
         return statuses
 
     def _payment_window(self) -> timedelta:
-        window = self.raw.get("PAYMENT_WINDOW", timedelta(hours=24))
+        window = self.raw.get("PAYMENT_WINDOW")
+        if window is None:
+            return timedelta(hours=24)
         if isinstance(window, int) and not isinstance(window, bool):
             # Compared as seconds: a timedelta of any number would overflow.
             window = timedelta(seconds=max(0, min(window, 2 * MAX_WINDOW // timedelta(seconds=1))))
@@ -335,7 +343,9 @@ class _Reader:
         return window
 
     def _payment_methods(self) -> tuple[str, ...]:
-        methods = self.raw.get("PAYMENT_METHODS", ["oscar_rehive.checkout.methods.Rehive"])
+        methods = self.raw.get("PAYMENT_METHODS")
+        if methods is None:
+            return ("oscar_rehive.checkout.methods.Rehive",)
         if (
             not isinstance(methods, (list, tuple))
             or not methods
@@ -356,24 +366,8 @@ class _Reader:
             return default
         return text
 
-    def _text(self, raw: Mapping[str, Any], key: str, default: str, where: str) -> str:
-        value = raw.get(key, default)
-        if not isinstance(value, (str, int)) or isinstance(value, bool):
-            self.wrong(f'{where}["{key}"] is not a text.', "Put it in quotation marks.")
-            return default
-        return str(value).strip()
-
-    def _address(self, raw: Mapping[str, Any], key: str, default: str, where: str) -> str:
-        address = self._text(raw, key, default, where)
-        if (address or default) and not is_web_address(address):
-            self.wrong(
-                f'{where}["{key}"] is not an absolute http(s) address.',
-                f"For instance {default or 'https://shop.example.com'}.",
-            )
-        return address
-
     def _tolerance_percent(self) -> Decimal:
-        percent = self._decimal(self.raw, "TOLERANCE_PERCENT", SETTING) or Decimal(0)
+        percent = self.decimal(self.raw, "TOLERANCE_PERCENT", SETTING) or Decimal(0)
         if percent >= 100:
             self.wrong(
                 f'{SETTING}["TOLERANCE_PERCENT"] is {percent}: any payment would do.',
@@ -381,28 +375,3 @@ class _Reader:
             )
             return Decimal(0)
         return percent
-
-    def _decimal(self, raw: Mapping[str, Any], key: str, where: str) -> Decimal | None:
-        value = raw.get(key)
-        if value is None:
-            return None
-        # Neither a float, which is a bug near money, nor True, which Decimal takes for 1.
-        if isinstance(value, (str, int, Decimal)) and not isinstance(value, bool):
-            with contextlib.suppress(InvalidOperation):
-                number = Decimal(value)
-                if number.is_finite() and number >= 0:
-                    return number
-        self.wrong(
-            f'{where}["{key}"] is not an amount.',
-            'Use Decimal("9.99"), "9.99" or a whole number; not a float, and nothing below zero.',
-        )
-        return None
-
-    def _refuse_unknown(self, raw: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
-        for key in raw:
-            if key not in known:
-                close = difflib.get_close_matches(str(key).upper(), known, n=1)
-                self.wrong(
-                    f"{where} has the unknown key {key!r}.",
-                    f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}.",
-                )

@@ -12,10 +12,10 @@ from django.core.signing import BadSignature, Signer, TimestampSigner
 
 _PAYMENT_SALT = "oscar_rehive.payment"
 _PLACED_SALT = "oscar_rehive.placed"
+_PROBE_SALT = "oscar_rehive.probe"
 
 PLACING_SECONDS = 600
 """How long a page waits for an order that is being placed; after that it was not."""
-_PROBE_SALT = "oscar_rehive.probe"
 
 PROBE_HEADER = "X-Oscar-Rehive-Probe"
 PROBE_SECONDS = 60

@@ -12,8 +12,10 @@ import oscar.core.loading
 import pytest
 from django.core.checks import CheckMessage, run_checks
 from django.urls import reverse
-from oscar.apps.checkout.views import PaymentDetailsView
+from oscar.apps.checkout import views as oscar_views
 from oscar.core.loading import get_model
+
+from oscar_rehive.checkout.methods import PaymentMethod
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -27,6 +29,12 @@ def told(check_id: str = "") -> list[CheckMessage]:
         for message in run_checks()
         if str(message.id).startswith(f"oscar_rehive.{check_id}")
     ]
+
+
+class NoTitle(PaymentMethod):
+    """The checkout would fail when it shows it."""
+
+    code = "no-title"
 
 
 class NoMethod:
@@ -82,6 +90,7 @@ def test_w001_settings_that_only_slow_payments_down(settings: Any) -> None:
         "no_dots",
         "..x",
         "tests.test_checks.NoMethod",
+        "tests.test_checks.NoTitle",
         "oscar_rehive.checkout.methods.PaymentMethod",
     ],
 )
@@ -158,10 +167,36 @@ def test_the_documented_include_keeps_the_namespace() -> None:
 
 
 def test_w003_a_checkout_that_does_not_know_of_rehive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(oscar.core.loading, "get_class", lambda *args: PaymentDetailsView)
+    monkeypatch.setattr(
+        oscar.core.loading, "get_class", lambda *args: oscar_views.PaymentDetailsView
+    )
 
     (warning,) = told()
 
     assert warning.id == "oscar_rehive.W003"
+    assert "does not offer Rehive" in str(warning.msg)
     assert "oscar_rehive.checkout.apps.CheckoutConfig" in str(warning.hint)
-    assert "RehiveCheckoutMixin" in str(warning.hint)
+    assert "README" in str(warning.hint)
+
+
+@pytest.mark.parametrize(
+    ("left_out", "says"),
+    [
+        ("PaymentMethodView", "does not let the shopper choose"),
+        ("ThankYouView", "not paid yet"),
+    ],
+)
+def test_w003_a_checkout_that_knows_of_rehive_by_half(
+    monkeypatch: pytest.MonkeyPatch, left_out: str, says: str
+) -> None:
+    """The first of them would send the shopper from page to page, for ever."""
+    real = oscar.core.loading.get_class
+
+    def get_class(module: str, name: str) -> Any:
+        return getattr(oscar_views, name) if name == left_out else real(module, name)
+
+    monkeypatch.setattr(oscar.core.loading, "get_class", get_class)
+
+    (warning,) = told("W003")
+
+    assert says in str(warning.msg)

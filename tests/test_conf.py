@@ -84,11 +84,35 @@ def test_each_currency_has_its_business_and_inherits_what_is_shared(settings: An
 
 
 def test_a_complaint_names_the_business_that_it_is_about(configure: Any) -> None:
-    configure(TOKEN="", BUSINESSES={"USD": {}, "EUR": {"TOKEN": "its-own"}})
+    configure(TOKEN="", BUSINESSES={"USD": {}, "EUR": {"TOKEN": "its-own", "BUSINESS_ID": "e"}})
 
     (problem,) = conf.problems()
 
     assert 'OSCAR_REHIVE["BUSINESSES"]["USD"]["TOKEN"]' in problem.message
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "API_URL",
+        "PAYMENT_REQUESTS_URL",
+        "BASE_URL",
+        "LATE_PAYMENTS",
+        "PAYMENT_WINDOW",
+        "ORDER_STATUS",
+        "PAYMENT_METHODS",
+        "TITLE",
+        "MINIMUM",
+    ],
+)
+def test_none_is_as_good_as_none(configure: Any, key: str) -> None:
+    """What ``os.environ.get`` gives for a variable that is not set."""
+    configure()
+    without = conf.current()
+
+    configure(**{key: None})
+
+    assert conf.current() == without
 
 
 @pytest.mark.parametrize(
@@ -129,7 +153,12 @@ def test_a_complaint_names_the_business_that_it_is_about(configure: Any) -> None
         pytest.param({"MINIMUM": (0, (1,), 0)}, '["MINIMUM"]', "whole number", id="tuple"),
         pytest.param({"MINIMUM": "9", "MAXIMUM": "8"}, "above MAXIMUM", "Exchange", id="crossed"),
         pytest.param({"LATE_PAYMENTS": "maybe"}, "'maybe'", '"hold"', id="late"),
-        pytest.param({"LATE_PAYMENTS": None}, "LATE_PAYMENTS", "quotation marks", id="late None"),
+        pytest.param({"LATE_PAYMENTS": 5.5}, "LATE_PAYMENTS", "quotation marks", id="late float"),
+        pytest.param({"API_URL": "https://x/?a=1"}, "a query", "leave out", id="query"),
+        pytest.param({"BASE_URL": "https://x/#a"}, "a fragment", "leave out", id="fragment"),
+        pytest.param(
+            {"BUSINESSES": {"USD": {}, "EUR": {}}}, "the same BUSINESS_ID", "own", id="shared id"
+        ),
         pytest.param({"PAYMENT_WINDOW": 0}, "PAYMENT_WINDOW", "timedelta", id="no window"),
         pytest.param({"PAYMENT_WINDOW": -5}, "PAYMENT_WINDOW", "timedelta", id="window below zero"),
         pytest.param({"PAYMENT_WINDOW": 1.5}, "PAYMENT_WINDOW", "timedelta", id="float window"),

@@ -96,10 +96,10 @@ class TestWhoMayCall:
     def test_any_of_the_secrets_of_any_business_opens_it(
         self, post: Post, settings: Any, secret: str
     ) -> None:
-        shared = {"TOKEN": "t", "BUSINESS_ID": "b"}
+        shared, other = {"TOKEN": "t", "BUSINESS_ID": "b"}, {"TOKEN": "t", "BUSINESS_ID": "e"}
         settings.OSCAR_REHIVE = {
             "WEBHOOK_SECRET": ["new", "old"],
-            "BUSINESSES": {"USD": shared, "EUR": {**shared, "WEBHOOK_SECRET": "the-euros"}},
+            "BUSINESSES": {"USD": shared, "EUR": {**other, "WEBHOOK_SECRET": "the-euros"}},
         }
 
         assert post(UNKNOWN, f"Secret {secret}").status_code == 200

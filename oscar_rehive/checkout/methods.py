@@ -94,6 +94,9 @@ def load_method(path: str) -> PaymentMethod:
         raise TypeError("it is not a PaymentMethod")
     if not getattr(method, "code", ""):
         raise TypeError("it has no code")
+    # Of the class: our own title is read from settings that may be unsound.
+    if not hasattr(type(method), "title"):
+        raise TypeError("it has no title")
     return method
 
 

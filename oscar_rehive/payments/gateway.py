@@ -11,7 +11,7 @@ from django.db import connection
 
 from oscar_rehive import conf
 from oscar_rehive.models import Invoice
-from oscar_rehive.rehive.client import Client, Timeouts
+from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import Unintelligible
 
 CURRENCY_SECONDS = 3600
@@ -26,7 +26,7 @@ def client_for(business: conf.BusinessConfig) -> Client:
     never hold a row lock, and an invoice must not outlive an order that is rolled back."""
     if _in_transaction():
         raise RuntimeError(
-            "Rehive must not be called inside a database transaction (promise P8). If this is a"
+            "Rehive must not be called inside a database transaction: a slow Rehive would hold its locks. If this is a"
             " view of your own, mark it with django.db.transaction.non_atomic_requests."
         )
     return _client(business)
@@ -69,7 +69,7 @@ def _in_transaction() -> bool:
     return connection.in_atomic_block and not only_a_test_case
 
 
-def divisibility_of(business: conf.BusinessConfig, *, timeouts: Timeouts = Timeouts()) -> int:
+def divisibility_of(business: conf.BusinessConfig) -> int:
     """Decimals of the smallest unit of the currency that ``business`` invoices in.
 
     Asked of Rehive and remembered for an hour; every created invoice is checked against it, so a
@@ -79,7 +79,7 @@ def divisibility_of(business: conf.BusinessConfig, *, timeouts: Timeouts = Timeo
     key = f"oscar_rehive:currency:{business.api_url}:{business.business_id}"
     known = cache.get(key)
     if known is None:
-        remote = client_for(business).business(timeouts=timeouts)
+        remote = client_for(business).business()
         if remote.currency.divisibility is None:
             raise Unintelligible(
                 "Rehive does not tell the divisibility of the business's currency."

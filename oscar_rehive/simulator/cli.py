@@ -58,10 +58,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.print_json:
             print(json.dumps(simulator.description), flush=True)
         else:
-            print(f"Simulated Rehive at {simulator.origin}/  (Ctrl-C ends it)", flush=True)
+            print(f"Simulated Rehive at {simulator.origin}/  (Ctrl-C ends it)")
+            print("For the settings of the shop:")
+            for name in ("api_url", "payment_requests_url", "business_id"):
+                print(f"    {name.upper()}  {simulator.description[name]}")
+            # One that was given may be a real one, and what is printed ends up in logs.
+            print(f"    TOKEN  {'as given' if given.token else DEMO_TOKEN}", flush=True)
         simulator.serve()
     except KeyboardInterrupt:
-        return 0
+        pass
     return 0
 
 
@@ -142,7 +147,10 @@ def _places(text: str) -> int:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
     if not 0 < seconds <= 3600:
         raise argparse.ArgumentTypeError("more than 0 and at most 3600 seconds")
     return seconds

@@ -43,11 +43,6 @@ class TestBusiness:
             ({"BUSINESS_ID": "unknown"}, "Business unknown cannot be read", "Check BUSINESS_ID"),
             ({"BUSINESS_ID": "unknown"}, "cannot be read", "API_URL"),
             ({"API_URL": "http://127.0.0.1:9/"}, "cannot be read", "check API_URL"),
-            (
-                {"BUSINESSES": {"EUR": {}}},
-                "invoices in USD, the shop sells in EUR",
-                'OSCAR_REHIVE["BUSINESSES"]',
-            ),
         ],
     )
     def test_settings_that_rehive_does_not_agree_with(
@@ -61,6 +56,27 @@ class TestBusiness:
         assert code == 1
         assert what in crosses(out)[0]
         assert mend in crosses(out)[0]
+
+    def test_a_business_of_another_currency(self, shop: Any, check: Check, settings: Any) -> None:
+        settings.OSCAR_DEFAULT_CURRENCY = "GBP"
+
+        code, out = check()
+
+        assert code == 1
+        assert "invoices in USD, the shop sells in GBP" in the_cross(out)
+        assert "Set OSCAR_DEFAULT_CURRENCY to USD" in the_cross(out)
+
+    def test_businesses_of_which_none_invoices_in_what_the_shop_sells_in(
+        self, shop: Any, check: Check, settings: Any
+    ) -> None:
+        """All ticks, and a shop in which nothing can be paid."""
+        settings.OSCAR_DEFAULT_CURRENCY = "GBP"
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "BUSINESSES": {"USD": {}}}
+
+        code, out = check()
+
+        assert code == 1
+        assert "sells in GBP (OSCAR_DEFAULT_CURRENCY)" in the_cross(out)
 
     def test_a_business_that_is_not_verified(self, shop: Any, rehive: Any, check: Check) -> None:
         shop.get(
@@ -90,12 +106,13 @@ class TestBusiness:
         assert (code, len(crosses(out))) == (1, 2)
 
     def test_each_business_has_its_lines(self, shop: Any, check: Check, settings: Any) -> None:
-        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "BUSINESSES": {"USD": {}, "EUR": {}}}
+        other = {"BUSINESS_ID": "another"}
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "BUSINESSES": {"USD": {}, "EUR": other}}
 
         code, out = check()
 
         assert code == 1
-        assert "sells in EUR" in the_cross(out)
+        assert "Business another cannot be read" in the_cross(out)
         assert "registered for USD" in out
         assert "registered for EUR" in out
 
@@ -177,7 +194,7 @@ class TestSettings:
 
         assert code == 1
         assert table in the_cross(out)
-        assert "Run manage.py migrate." in the_cross(out)
+        assert "run manage.py migrate" in the_cross(out)
 
     def test_unsound_ones_are_all_told_and_rehive_is_not_asked(
         self, rehive: Any, check: Check, settings: Any

@@ -96,12 +96,12 @@ class TestWebhook:
         """Two businesses of one user see the same webhook, and must not replace it in turn."""
         settings.OSCAR_REHIVE = {
             **settings.OSCAR_REHIVE,
-            "BUSINESSES": {"USD": {}, "EUR": {"WEBHOOK_SECRET": "for euros"}},
+            "BUSINESSES": {"USD": {}, "EUR": {"BUSINESS_ID": "e", "WEBHOOK_SECRET": "e"}},
         }
 
         _, out = check("--register-webhook")
 
-        assert "sells in EUR" in the_cross(out)
+        assert "Business e cannot be read" in the_cross(out)
         assert registered(rehive) == [WEBHOOK]
 
     def test_a_secret_that_rehive_does_not_tell(

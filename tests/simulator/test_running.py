@@ -21,7 +21,7 @@ from oscar_rehive.simulator import cli
 from oscar_rehive.simulator.outbox import Result
 from oscar_rehive.simulator.process import SimulatorError, SimulatorProcess
 from oscar_rehive.simulator.rules import Rehive
-from oscar_rehive.simulator.server import DEMO_TOKEN
+from oscar_rehive.simulator.server import DEMO_TOKEN, Simulator
 from oscar_rehive.simulator.state import State, StateFile
 
 from .conftest import BUSINESS, NEW, RETURN_URL
@@ -132,8 +132,8 @@ def test_the_command_ends_quietly(ending: signal.Signals) -> None:
     with subprocess.Popen(
         COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        line = process.stdout.readline()  # type: ignore[union-attr]  # it is a pipe
-        origin = line.split()[3]
+        lines = [process.stdout.readline() for _ in range(6)]  # type: ignore[union-attr]  # it is a pipe
+        origin = lines[0].split()[3]
         assert requests.get(origin, timeout=10).status_code == 200
         process.send_signal(ending)
         try:
@@ -141,6 +141,24 @@ def test_the_command_ends_quietly(ending: signal.Signals) -> None:
         finally:
             process.kill()
     assert (process.returncode, rest, errors) == (0, "", "")
+    assert lines[1] == "For the settings of the shop:\n"
+    assert [line.split() for line in lines[2:]] == [
+        ["API_URL", f"{origin}business/"],
+        ["PAYMENT_REQUESTS_URL", f"{origin}payment-requests/"],
+        ["BUSINESS_ID", "demo-business"],
+        ["TOKEN", DEMO_TOKEN],
+    ]
+
+
+def test_the_command_does_not_print_a_token_that_it_was_given(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Simulator, "serve", lambda self: None)
+    monkeypatch.setattr(signal, "signal", lambda *args: None)
+
+    assert cli.main(["--port", "0", "--token", "perhaps-a-real-one"]) == 0
+
+    assert "as given" in capsys.readouterr().out
 
 
 def test_the_process_and_its_options(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def _findings(*, register: bool) -> Iterator[Finding]:
         address = _is_safe(webhook_url)
         yield address
         register = register and address.good
-    else:
+    elif not conf.current().base_url:
         yield Finding(
             False,
             "The shop's public address is not known.",
@@ -100,7 +100,11 @@ def _findings(*, register: bool) -> Iterator[Finding]:
         yield _refused()
         yield _attention()
     except Error as error:
-        yield Finding(False, f"The database cannot be used: {error}", "Run manage.py migrate.")
+        yield Finding(
+            False,
+            f"The database cannot be used: {error}",
+            "Check DATABASES in the settings; then run manage.py migrate.",
+        )
 
 
 def _attention() -> Finding:
@@ -150,8 +154,9 @@ def _business(client: Client, business: conf.BusinessConfig) -> Finding:
             False,
             f"The business invoices in {remote.currency.code}, the shop sells in"
             f" {business.currency}.",
-            f"Use the right BUSINESS_ID, or name it under its currency in {conf.SETTING}"
-            '["BUSINESSES"].',
+            f"Set OSCAR_DEFAULT_CURRENCY to {remote.currency.code}, if that is what the shop sells in;"
+            " or use the BUSINESS_ID of another business. With several currencies, name each business"
+            f' under its own in {conf.SETTING}["BUSINESSES"].',
         )
     if not remote.is_verified:
         return Finding(

@@ -1,0 +1,84 @@
+"""Reading a dict of settings: every value of the right kind, or a problem with the way to mend it."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from oscar_rehive.rehive.wire import is_web_address
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong in the settings, with the way to mend it. ``fatal`` ones stop payments."""
+
+    message: str
+    hint: str
+    fatal: bool = True
+
+
+class Reader:
+    """Reads a dict once and notes what is wrong instead of stopping at the first fault.
+
+    ``where`` is the dict's own name in the messages. A value of None is as good as none: it is what
+    ``os.environ.get`` gives for a variable that is not set.
+    """
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        self.raw = raw
+        self.problems: list[Problem] = []
+
+    def wrong(self, message: str, hint: str, *, fatal: bool = True) -> None:
+        self.problems.append(Problem(message, hint, fatal))
+
+    def text(self, raw: Mapping[str, Any], key: str, default: str, where: str) -> str:
+        value = raw.get(key)
+        if value is None:
+            return default
+        if not isinstance(value, (str, int)) or isinstance(value, bool):
+            self.wrong(f'{where}["{key}"] is not a text.', "Put it in quotation marks.")
+            return default
+        return str(value).strip()
+
+    def address(self, raw: Mapping[str, Any], key: str, default: str, where: str) -> str:
+        address = self.text(raw, key, default, where)
+        if (address or default) and not is_web_address(address):
+            self.wrong(
+                f'{where}["{key}"] is not an absolute http(s) address.',
+                f"For instance {default or 'https://shop.example.com'}.",
+            )
+        elif {"?", "#"} & set(address):
+            self.wrong(
+                f'{where}["{key}"] has a query or a fragment ("?" or "#").',
+                "Paths are put behind it: leave out everything from that character on.",
+            )
+        return address
+
+    def decimal(self, raw: Mapping[str, Any], key: str, where: str) -> Decimal | None:
+        value = raw.get(key)
+        if value is None:
+            return None
+        # Neither a float, which is a bug near money, nor True, which Decimal takes for 1.
+        if isinstance(value, (str, int, Decimal)) and not isinstance(value, bool):
+            with contextlib.suppress(InvalidOperation):
+                number = Decimal(value)
+                if number.is_finite() and number >= 0:
+                    return number
+        self.wrong(
+            f'{where}["{key}"] is not an amount.',
+            'Use Decimal("9.99"), "9.99" or a whole number; not a float, and nothing below zero.',
+        )
+        return None
+
+    def refuse_unknown(self, raw: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+        for key in raw:
+            if key not in known:
+                close = difflib.get_close_matches(str(key).upper(), known, n=1)
+                self.wrong(
+                    f"{where} has the unknown key {key!r}.",
+                    f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}.",
+                )
