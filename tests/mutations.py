@@ -304,6 +304,13 @@ MUTATIONS = (
         "if False",
     ),
     Mutation(
+        "stock is held again by an order that staff bring back",
+        "oscar_rehive/payments/ending.py",
+        "        get_shop().hold(held.order.number)\n",
+        "",
+        ("tests/test_signals.py",),
+    ),
+    Mutation(
         "clearing up waits for the commit",
         "oscar_rehive/signals.py",
         "transaction.on_commit(lambda: clear_up_after_staff(number), robust=True)",

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from oscar_rehive.models import Entry, Invoice, OrderPayment
 from oscar_rehive.payments.closing import close_at_rehive, money_is_here_or_comes
-from oscar_rehive.payments.ending import BY_STAFF, finish_cancellation
+from oscar_rehive.payments.ending import BY_STAFF, TAKEN_BACK, finish_cancellation
 from oscar_rehive.payments.locking import Locked, locked
 from oscar_rehive.payments.opening import LOOK_SECONDS, NotOpened, find_lost
 from oscar_rehive.rehive.exceptions import RehiveError
@@ -56,9 +56,18 @@ def note_cancelled_by_staff(number: str) -> None:
             payment.payable_invoices().update(close_due=True)
 
 
+def note_taken_back(number: str) -> None:
+    """Staff have given the cancelled order ``number`` another status: note, in their transaction,
+    that it holds its stock again. As above."""
+    with transaction.atomic():
+        for payment in OrderPayment.objects.select_for_update().filter(order_number=number):
+            payment.cancel_reason = TAKEN_BACK
+            payment.save(update_fields=["cancel_reason"])
+
+
 def clear_up_after_staff(number: str) -> None:
-    """Release the stock of an order that staff have cancelled; the invoices are reconcile's, for a
-    page of the dashboard must not wait for Rehive."""
+    """Release the stock of an order that staff have cancelled, or hold that of one that they have
+    taken back; the invoices are reconcile's, for a page of the dashboard must not wait for Rehive."""
     with locked(number) as held:
         finish_cancellation(held, Entry.Source.STAFF)
         held.payment.save()

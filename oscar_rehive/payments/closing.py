@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from oscar_rehive.models import Attention, Invoice
-from oscar_rehive.payments.ending import BY_STAFF
+from oscar_rehive.payments.ending import BY_STAFF, TAKEN_BACK
 from oscar_rehive.payments.gateway import business_of, client_for
 from oscar_rehive.payments.history import raise_attention
 from oscar_rehive.payments.locking import locked
@@ -18,7 +18,7 @@ def money_comes(invoice: Invoice) -> bool:
     part of it is here and nothing but the shopper's or the clock's cancellation asks for closing."""
     if is_under_way(invoice):
         return True
-    wished = invoice.payment.cancel_reason not in ("", BY_STAFF)
+    wished = invoice.payment.cancel_reason not in ("", BY_STAFF, TAKEN_BACK)
     superseded = invoice.payment.invoices.filter(attempt__gt=invoice.attempt).exists()
     part_paid = invoice.state == Invoice.State.OPEN and invoice.kept() > 0
     return part_paid and wished and not superseded

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from django.utils import timezone
 
+from oscar_rehive import conf
 from oscar_rehive.models import Attention, Invoice
 from oscar_rehive.payments.history import raise_attention, write_entry
 from oscar_rehive.payments.locking import Locked
@@ -12,26 +13,25 @@ from oscar_rehive.shop import Standing, StatusRefused, get_shop
 
 BY_STAFF = "Staff cancelled the order."
 """The reason for which an order is no longer to be cancelled, only to be cleared up after."""
+TAKEN_BACK = "Staff took the cancellation of the order back."
+"""The reason for which an order that had been cancelled holds its stock again, and can be paid."""
 
 
 def finish_cancellation(held: Locked, source: str) -> None:
     """Cancel the order that ``held.payment.cancel_reason`` asks for, once nothing is payable, and
-    release what a cancelled order holds, once.
+    release what a cancelled order holds, once; or bring back one that staff have taken back.
 
     Under the lock; the caller saves the payment.
     """
     payment, order = held.payment, held.order
     if not payment.cancel_reason:
         return
-    if (
-        payment.cancel_reason == BY_STAFF
-        and order is not None
-        and order.standing is Standing.PENDING
-    ):
-        # They have taken it back, and that is not for a machine to overrule (P10).
-        payment.cancel_reason = ""
-        write_entry(payment, source, "Staff took the cancellation of the order back.")
+    if _is_taken_back(held):
+        # That is not for a machine to overrule (P10).
+        _bring_back(held, source)
         return
+    if payment.cancel_reason == TAKEN_BACK:
+        payment.cancel_reason = BY_STAFF  # and cancelled once more before anything was done
     if not payment.is_settled and not payment.payable_invoices().exists():
         if not _cancel(held, source):
             return
@@ -69,6 +69,28 @@ def _cancel(held: Locked, source: str) -> bool:
             payment, source, "The order was left as it is: it is no longer waiting for Rehive."
         )
     return True
+
+
+def _is_taken_back(held: Locked) -> bool:
+    order, reason = held.order, held.payment.cancel_reason
+    if order is None:
+        return False
+    # The second one also where the status was changed without Oscar's signal.
+    return (reason == TAKEN_BACK and order.standing is not Standing.CANCELLED) or (
+        reason == BY_STAFF and order.standing is Standing.PENDING
+    )
+
+
+def _bring_back(held: Locked, source: str) -> None:
+    """The order is as before its cancellation, with a payment window of its own."""
+    payment = held.payment
+    payment.cancel_reason, payment.closed_at = "", None
+    window_ends_at = timezone.now() + conf.current().payment_window
+    payment.window_ends_at = max(payment.window_ends_at, window_ends_at)
+    if payment.released_at is not None and held.order is not None:
+        get_shop().hold(held.order.number)
+        payment.released_at = None
+    write_entry(payment, source, TAKEN_BACK)
 
 
 def _release_once(held: Locked) -> bool:

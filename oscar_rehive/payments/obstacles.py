@@ -87,3 +87,26 @@ def note_money_of_closed(payment: OrderPayment, invoice: Invoice) -> None:
             subject=f"{invoice.attempt}: {invoice.received} ended",
             ways_out=f"{DECIDE_BY_HAND} Or: {REFUND}",
         )
+
+
+def note_mismatch(payment: OrderPayment, invoice: Invoice, status: str, fault: str) -> None:
+    raise_attention(
+        payment,
+        Attention.Kind.MISMATCH,
+        f"What Rehive says of invoice {invoice} ({status}) cannot be used: {fault}.",
+        invoice=invoice,
+        subject=f"{invoice.attempt} {status}: {fault}",
+        ways_out="Compare the invoice in Rehive's app with the order.",
+    )
+
+
+def note_unknown_status(payment: OrderPayment, invoice: Invoice) -> None:
+    status = invoice.remote_status
+    raise_attention(
+        payment,
+        Attention.Kind.UNKNOWN_STATUS,
+        f"Rehive gives invoice {invoice} the status {status!r}, which it does not document.",
+        invoice=invoice,
+        subject=f"{invoice.attempt}: {status}",
+        ways_out="Look at the invoice in Rehive's app. The order was left as it is.",
+    )

@@ -20,7 +20,7 @@ from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPaymen
 from oscar_rehive.payments.cancelling import NotCancellable, cancel_order, finish
 from oscar_rehive.payments.closing import is_part_paid_unsaid, is_under_way
 from oscar_rehive.payments.deliveries import lost_attempts, work_on_waiting
-from oscar_rehive.payments.ending import BY_STAFF
+from oscar_rehive.payments.ending import BY_STAFF, TAKEN_BACK
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.history import raise_attention
 from oscar_rehive.payments.locking import locked
@@ -297,7 +297,9 @@ def _closings() -> Iterator[Task]:
     by_staff = wished.filter(cancel_reason=BY_STAFF).values_list("order_number", flat=True)
     holding = [number for number in by_staff if _is_cancelled(number)]
     due = Invoice.objects.filter(close_due=True)
-    asks = dict.fromkeys([*ending, *holding], "")
+    taken_back = OrderPayment.objects.filter(cancel_reason=TAKEN_BACK)
+    taken_back_numbers = taken_back.values_list("order_number", flat=True)
+    asks = dict.fromkeys([*ending, *holding, *taken_back_numbers], "")
     asks |= dict(due.values_list("payment__order_number", "business_id"))
     for number in sorted(asks):
         yield Task(f"closing invoices of order {number}", _finish(number), asks[number])

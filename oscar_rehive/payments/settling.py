@@ -20,7 +20,13 @@ from oscar_rehive.payments.gateway import business_of, client_for
 from oscar_rehive.payments.history import lay_to_rest, raise_attention, write_entry
 from oscar_rehive.payments.locking import Locked, locked
 from oscar_rehive.payments.meanings import MEANINGS, received_units
-from oscar_rehive.payments.obstacles import note_excess, note_money_of_closed, obstacle
+from oscar_rehive.payments.obstacles import (
+    note_excess,
+    note_mismatch,
+    note_money_of_closed,
+    note_unknown_status,
+    obstacle,
+)
 from oscar_rehive.payments.refunding import follow
 from oscar_rehive.rehive.client import Timeouts
 from oscar_rehive.rehive.exceptions import NotFound
@@ -136,14 +142,7 @@ def _apply(held: Locked, invoice: Invoice, remote: RemoteInvoice, source: str) -
     before, now = invoice.remote_status, storable_text(remote.status)[:64]
     fault = disagreement(invoice, remote)
     if fault:
-        raise_attention(
-            payment,
-            Attention.Kind.MISMATCH,
-            f"What Rehive says of invoice {invoice} ({now}) cannot be used: {fault}.",
-            invoice=invoice,
-            subject=f"{invoice.attempt} {now}: {fault}",
-            ways_out="Compare the invoice in Rehive's app with the order.",
-        )
+        note_mismatch(payment, invoice, now, fault)
         if remote.id == invoice.remote_id:
             # Kept all the same: whether money is on its way shows here.
             invoice.remote_status = now
@@ -153,14 +152,7 @@ def _apply(held: Locked, invoice: Invoice, remote: RemoteInvoice, source: str) -
     invoice.remote_updated = max(remote.updated or 0, invoice.remote_updated or 0) or None
     invoice.quotes = storable([quote.raw for quote in remote.quotes])
     if status is None:
-        raise_attention(
-            payment,
-            Attention.Kind.UNKNOWN_STATUS,
-            f"Rehive gives invoice {invoice} the status {now!r}, which it does not document.",
-            invoice=invoice,
-            subject=f"{invoice.attempt}: {now}",
-            ways_out="Look at the invoice in Rehive's app. The order was left as it is.",
-        )
+        note_unknown_status(payment, invoice)
         _note_change(payment, invoice, before, source)
         return
     was_paid = invoice.state == Invoice.State.PAID

@@ -81,5 +81,8 @@ class Shop(Protocol):
     def release(self, number: str) -> None:
         """Give back what a cancelled order holds: its stock, its use of vouchers and offers."""
 
+    def hold(self, number: str) -> None:
+        """Hold the stock again that was given back: the order is no longer cancelled."""
+
     def send_confirmation(self, number: str, *, language: str) -> None:
         """Send the order confirmation. Network: never under a lock."""

@@ -114,6 +114,15 @@ class OscarShop:
         _release_stock(order)
         _release_vouchers_and_offers(order)
 
+    def hold(self, number: str) -> None:
+        given_back = _read(number).lines.filter(allocation_cancelled=True)
+        for line in given_back.select_related("stockrecord").order_by("stockrecord_id"):
+            if line.stockrecord:
+                line.stockrecord.allocate(line.quantity)
+                OrderLine._default_manager.filter(pk=line.pk).update(
+                    num_allocated=line.quantity, allocation_cancelled=False
+                )
+
     def send_confirmation(self, number: str, *, language: str) -> None:
         order = _read(number)
         if order.user is None and not order.guest_email:
