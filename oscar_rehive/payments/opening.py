@@ -254,7 +254,7 @@ def _post(invoice: Invoice, return_url: str, *, again: bool) -> None:
     client = client_for(business_of(invoice))
     try:
         remote = client.create_invoice(
-            _fields(invoice, return_url), idempotency_key=str(invoice.key)
+            _fields(invoice, return_url), idempotency_key=f"{invoice.key}-{invoice.version}"
         )
     except RehiveError as error:
         _record_failure(invoice, error, again=again)
@@ -282,6 +282,8 @@ def _record_failure(invoice: Invoice, error: RehiveError, *, again: bool) -> Non
         if current.state != Invoice.State.OPENING:
             return
         current.lease_ends_at = None
+        if isinstance(error, Unreachable) and error.was_answered:
+            current.version += 1  # another key: to this one Rehive would repeat its fault
         if not error.may_have_happened:
             # Rehive replays a first answer to the same key for 24 hours, a refusal included; so a
             # refused attempt ends here and the next try is a new one.

@@ -281,7 +281,11 @@ def _interpret(response: requests.Response, content: bytes, secrets: Sequence[st
     if status == 429:
         raise Throttled(_wait(response.headers.get("Retry-After", ""), message))
     if status >= 500:
-        raise Unreachable(f"Rehive has trouble of its own (status {status}); try again later.")
+        raise Unreachable(
+            f"Rehive has trouble of its own (status {status}); try again later.",
+            # Not a proxy's HTML page, behind which the request may still be under way.
+            was_answered=payload is not None,
+        )
     if payload is None:
         raise Unintelligible(
             f"Something in front of Rehive answered (status {status}, not JSON); check API_URL"

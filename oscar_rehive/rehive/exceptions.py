@@ -26,11 +26,18 @@ class RehiveError(Exception):
 
 
 class Unreachable(RehiveError):
-    """No usable answer in time: network trouble, a time-out, or a fault inside Rehive (5xx)."""
+    """No usable answer in time: network trouble, a time-out, or a fault inside Rehive (5xx).
 
-    def __init__(self, message: str, *, may_have_happened: bool = True) -> None:
+    ``was_answered`` tells that it was Rehive itself that answered with a fault: an answer that it
+    replays to the same idempotency key for 24 hours.
+    """
+
+    def __init__(
+        self, message: str, *, may_have_happened: bool = True, was_answered: bool = False
+    ) -> None:
         super().__init__(message)
         self.may_have_happened = may_have_happened
+        self.was_answered = was_answered
 
 
 class Throttled(RehiveError):

@@ -22,7 +22,7 @@ from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.settling import business_of
 from oscar_rehive.payments.strays import STRAYS_EVERY, STRAYS_FOR
 from oscar_rehive.rehive.client import Client
-from oscar_rehive.rehive.exceptions import RehiveError
+from oscar_rehive.rehive.exceptions import RehiveError, Unreachable
 from oscar_rehive.rehive.wire import Currency, RemoteInvoice
 from tests.steps import RETURN_URL, opened, payable_at, window_over
 
@@ -349,3 +349,26 @@ def test_a_lost_attempt_ends_however_many_invoices_the_business_has(
 
     order.refresh_from_db()
     assert order.status == "Cancelled"
+
+
+def test_a_fault_of_rehive_that_is_replayed_does_not_keep_the_shopper_from_paying(
+    rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """rehive-api.md, "Idempotency": the first answer to a key is kept for 24 hours, a 500 too."""
+    order = place_order()
+    real = Client.create_invoice
+    kept: set[str] = set()
+
+    def create(self: Client, fields: Any, *, idempotency_key: str) -> RemoteInvoice:
+        if not kept or idempotency_key in kept:
+            kept.add(idempotency_key)
+            raise Unreachable("Rehive has trouble of its own (status 500)", was_answered=True)
+        return real(self, fields, idempotency_key=idempotency_key)
+
+    monkeypatch.setattr(Client, "create_invoice", create)
+    with pytest.raises(Unreachable):
+        opened(order)
+
+    invoice = opened(order)
+
+    assert payable_at(rehive, order) == [invoice.remote_id]

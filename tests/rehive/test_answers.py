@@ -254,3 +254,18 @@ def test_trap_no_retry_after_raises_anything_else(
 
     assert isinstance(error, Throttled)
     assert 1 <= error.wait <= MAX_WAIT_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("body", "was_answered"), [(JSON_ERROR, True), (HTML, False), ("", False)], ids=repr
+)
+def test_a_fault_is_rehives_own_or_that_of_something_in_front(
+    client: Client, rehive_answers: Answers, body: str, was_answered: bool
+) -> None:
+    """Its own is replayed to the same idempotency key; behind a proxy's the request may go on."""
+    rehive_answers.get(INVOICE_URL, body=body, status=500)
+
+    error = error_of(client)
+
+    assert isinstance(error, Unreachable)
+    assert error.was_answered is was_answered
