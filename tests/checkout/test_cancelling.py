@@ -182,6 +182,18 @@ class TestTheBasketComesBack:
         found = contents(shopper.client.get("/basket/"))
         assert sorted(found) == sorted([("Late idea", 2), (product.title, 1)])
 
+    def test_a_basket_in_another_currency_stays_as_it_is(
+        self, order: Any, shopper: Shopper, product: Any
+    ) -> None:
+        in_euros = create_product(title="In euros", price=Decimal(5), num_in_stock=3)
+        StockRecord.objects.filter(product=in_euros).update(price_currency="EUR")
+        shopper.add(in_euros)
+
+        answer = shopper.client.post(payment_page("cancel", order))
+
+        assert contents(shopper.client.get("/basket/")) == [("In euros", 1)]
+        assert f"Not available any more: {product.title}." in said(answer)
+
     def test_bug16_in_another_browser_it_is_that_browsers_basket(
         self, order: Any, product: Any
     ) -> None:

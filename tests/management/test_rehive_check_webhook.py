@@ -85,6 +85,15 @@ class TestWebhook:
         assert check("--register-webhook")[0] == 1
         assert registered(rehive) == [WEBHOOK]
 
+    def test_the_other_secret_s_webhook_goes_where_a_good_one_is_there_already(
+        self, shop: Any, rehive: Any, check: Check
+    ) -> None:
+        rehive.register_webhook(WEBHOOK, "yesterday's")
+
+        assert check("--register-webhook")[0] == 0
+
+        assert registered(rehive) == [WEBHOOK]
+
     def test_any_secret_of_a_rotation_will_do(self, shop: Any, check: Check, settings: Any) -> None:
         settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "WEBHOOK_SECRET": ["the next", SECRET]}
 

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client as Browser
 from oscar.core.loading import get_class
 
-from oscar_rehive.models import Attention, Entry
+from oscar_rehive.models import Attention, Entry, Invoice
 from oscar_rehive.payments.cancelling import cancel_order
 from oscar_rehive.payments.deciding import resolve, take_for_gone
 from oscar_rehive.payments.reconciling import reconcile
@@ -115,6 +115,52 @@ class TestNobodyCanPayWhatNobodyShould:
         client.get(payment_page("pay", order))
 
         assert payable_at(rehive, order) == []
+
+    def test_an_invoice_that_rehive_opens_anew_after_it_was_closed(
+        self, rehive: Any, place_order: Any
+    ) -> None:
+        order = place_order()
+        invoice = opened(order)
+        cancel_order(order.number, reason="because", source=Entry.Source.CHECKOUT)
+        rehive.outcome(invoice.remote_id, "start", force=True)
+        settled(invoice)
+
+        reconcile()
+
+        assert payable_at(rehive, order) == []
+
+    def test_an_older_attempt_that_is_paid_in_part_after_the_order_was_cancelled(
+        self, rehive: Any, place_order: Any
+    ) -> None:
+        order = place_order(total="10.00")
+        first = opened(order)
+        rehive.outcome(first.remote_id, "fail")
+        settled(first)
+        opened(order)
+        cancel_order(order.number, reason="because", source=Entry.Source.CHECKOUT)
+        rehive.outcome(first.remote_id, "pay_less", amount=400, force=True)
+        settled(first)
+
+        reconcile()
+
+        assert payable_at(rehive, order) == []
+
+    def test_an_invoice_that_a_webhook_tells_of_while_it_is_being_closed(
+        self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        order = place_order()
+        invoice = opened(order)
+        real = Client.update_invoice
+
+        def meanwhile_a_webhook(*args: Any, **kwargs: Any) -> Any:
+            settled(Invoice.objects.get())
+            return dataclasses.replace(real(*args, **kwargs), updated=None)
+
+        monkeypatch.setattr(Client, "update_invoice", meanwhile_a_webhook)
+        cancel_order(order.number, reason="because", source=Entry.Source.CHECKOUT)
+
+        invoice.refresh_from_db()
+        assert invoice.state == Invoice.State.CLOSED
 
 
 class TestTheClockIsNotBlind:

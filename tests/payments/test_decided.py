@@ -12,11 +12,13 @@ from django.core import mail
 from django.urls import reverse
 from oscar.core.loading import get_model
 
-from oscar_rehive.models import Attention, Invoice, OrderPayment, Refund
+from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment, Refund
 from oscar_rehive.payments import deciding
+from oscar_rehive.payments.cancelling import cancel_order
 from oscar_rehive.payments.deciding import (
     NotAcceptable,
     accept,
+    can_accept,
     give_back,
     refund_offered,
     resolve,
@@ -69,6 +71,28 @@ def test_an_order_that_was_paid_in_cash_meanwhile_is_not_paid_again(held: Invoic
 
     with pytest.raises(NotAcceptable):
         accept(Attention.objects.get(), by="ann")
+
+
+def test_a_payment_is_not_accepted_again_by_an_older_page(held: Invoice) -> None:
+    older_page = Attention.objects.get()
+    assert can_accept(older_page)
+    accept(Attention.objects.get(), by="ann")
+
+    with pytest.raises(NotAcceptable):
+        accept(older_page, by="bob")
+
+    assert Attention.objects.get().resolved_by == "ann"
+
+
+def test_nothing_that_came_pays_no_order(
+    rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = place_order(total="10.00")
+    rehive_tells(monkeypatch, amount=1100)
+    settled(opened(order))
+
+    with pytest.raises(NotAcceptable):
+        accept(Attention.objects.get(kind=Attention.Kind.MISMATCH), by="ann")
 
 
 def test_staff_accept_by_hand_and_the_shopper_is_told(held: Invoice) -> None:
@@ -139,6 +163,21 @@ def test_money_is_not_forgotten_with_an_invoice_that_is_taken_for_gone(
     reconcile()
 
     assert Attention.objects.filter(kind="after_cancel").exists()
+
+
+def test_a_cancellation_that_waits_for_an_invoice_ends_when_that_is_taken_for_gone(
+    rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = place_order()
+    opened(order)
+    rehive_forgot(monkeypatch)
+    with pytest.raises(NotFound):
+        cancel_order(order.number, reason="because", source=Entry.Source.CHECKOUT)
+
+    take_for_gone(Attention.objects.get(), by="ann")
+
+    order.refresh_from_db()
+    assert order.status == "Cancelled"
 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:

@@ -21,6 +21,8 @@ from oscar_rehive.payments.refunding import refund, refundable
 from tests.steps import (
     opened,
     payable_at,
+    rehive_tells,
+    settled,
     window_over,
 )
 
@@ -114,6 +116,18 @@ def test_only_the_excess_is_offered_for_refund(
     decide(admin_client, "refund")
 
     assert Invoice.objects.get().refunds.get().amount == 250
+
+
+def test_an_excess_of_which_rehive_does_not_tell_how_much_is_shown(
+    rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoice = opened(place_order())
+    rehive.outcome(invoice.remote_id, "pay")
+    rehive_tells(monkeypatch, status="overpaid")
+
+    settled(invoice)
+
+    assert "not by how much" in Attention.objects.get(kind=Attention.Kind.EXCESS).reason
 
 
 def test_a_decision_that_fails_says_so_and_leaves_the_fact_open(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,13 @@ from django.utils import timezone
 
 from oscar_rehive.models import Delivery, Invoice
 from oscar_rehive.payments import deliveries
-from oscar_rehive.payments.deliveries import KEPT_FOR, MAX_TRIES, work_on
+from oscar_rehive.payments.deliveries import (
+    KEPT_FOR,
+    MAX_KEPT_CHARACTERS,
+    MAX_TRIES,
+    store,
+    work_on,
+)
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import NotFound, RehiveError, Throttled, Unreachable
@@ -129,3 +136,18 @@ class TestAfterAnOutage:
 
         assert asked == [paid.remote_id]
         assert Delivery.objects.filter(state=Delivery.State.DONE).count() == 5
+
+
+def test_a_secret_that_json_writes_differently_is_not_kept_either(db: None, settings: Any) -> None:
+    settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "WEBHOOK_SECRET": 'a"quote\\slash'}
+    body = json.dumps({"data": {"id": "abc", "note": 'a"quote\\slash'}})
+
+    store(body.encode())
+
+    assert json.loads(Delivery.objects.get().body)["data"]["note"] == "[removed]"
+
+
+def test_of_a_very_long_delivery_the_beginning_is_kept(db: None) -> None:
+    store(b"x" * (MAX_KEPT_CHARACTERS + 1))
+
+    assert Delivery.objects.get().body == "x" * MAX_KEPT_CHARACTERS

@@ -24,7 +24,7 @@ from oscar_rehive.payments.strays import STRAYS_EVERY, STRAYS_FOR
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import RehiveError, Unreachable
 from oscar_rehive.rehive.wire import Currency, RemoteInvoice
-from tests.steps import RETURN_URL, opened, payable_at, window_over
+from tests.steps import RETURN_URL, moved, opened, paid_by_cash, payable_at, settled, window_over
 
 pytestmark = pytest.mark.django_db
 
@@ -43,7 +43,7 @@ def answer_lost(rehive: Any, order: Any) -> Invoice:
     with pytest.raises(RehiveError):
         opened(order)
     rehive.clear_faults()
-    return Invoice.objects.get()
+    return Invoice.objects.latest("attempt")
 
 
 def not_answered(rehive: Any, order: Any) -> None:
@@ -171,6 +171,23 @@ def test_a_stray_is_found_by_a_reconcile_that_did_not_run_for_days(
     assert payable_at(rehive, order) == [invoice.remote_id]
 
 
+def test_a_lost_attempt_of_an_order_that_an_older_one_paid_is_closed(
+    rehive: Any, place_order: Any
+) -> None:
+    order = place_order()
+    first = opened(order)
+    rehive.outcome(first.remote_id, "fail")
+    settled(first)
+    answer_lost(rehive, order)
+    moved(order, "Being processed")
+    rehive.outcome(first.remote_id, "pay", force=True)
+    settled(first)
+
+    reconcile()
+
+    assert payable_at(rehive, order) == []
+
+
 def test_strays_are_not_looked_for_for_ever(rehive: Any, place_order: Any) -> None:
     order = place_order()
     rehive.faults(error_status={"value": 500, "methods": ["POST"]})
@@ -260,7 +277,7 @@ def test_a_business_in_another_currency_is_not_used(
     assert creates(rehive) == 0
 
 
-@pytest.mark.parametrize("why", ["paid", "cancelled", "window over", "deleted"])
+@pytest.mark.parametrize("why", ["paid", "paid in cash", "cancelled", "window over", "deleted"])
 def test_what_is_not_waiting_for_a_payment_is_not_opened(
     rehive: Any, place_order: Any, why: str
 ) -> None:
@@ -268,6 +285,8 @@ def test_what_is_not_waiting_for_a_payment_is_not_opened(
     if why == "paid":
         rehive.outcome(opened(order).remote_id, "pay")
         reconcile()
+    elif why == "paid in cash":
+        paid_by_cash(order)
     elif why == "cancelled":
         type(order).objects.update(status="Cancelled")
     elif why == "window over":
@@ -307,6 +326,21 @@ def test_after_a_look_that_failed_the_shopper_can_try_again_at_once(
     rehive.clear_faults()
 
     assert opened(order).redirect_url
+
+
+def test_an_order_whose_price_changed_is_not_asked_for_anew_while_its_money_is_on_its_way(
+    rehive: Any, place_order: Any
+) -> None:
+    order = place_order()
+    invoice = opened(order)
+    for _ in range(2):
+        rehive.outcome(invoice.remote_id, "start")
+    type(order).objects.update(total_incl_tax=Decimal("20.00"))
+
+    with pytest.raises(NotPayable, match="cannot be closed now"):
+        opened(order)
+
+    assert payable_at(rehive, order) == [invoice.remote_id]
 
 
 def test_there_is_nothing_to_pay_for_an_order_edited_to_nothing(

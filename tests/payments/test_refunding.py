@@ -15,6 +15,7 @@ from django.test import Client as Browser
 from django.urls import reverse
 
 from oscar_rehive.models import Attention, Entry, Invoice, Refund
+from oscar_rehive.payments import refunding
 from oscar_rehive.payments.deliveries import store, work_on
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.reconciling import reconcile
@@ -58,6 +59,14 @@ def refunded_in_the_app(*, units: int) -> RemoteRefund:
         reason="by hand",
         idempotency_key="app",
     )
+
+
+def never_answered(rehive: Any) -> None:
+    """Rehive takes a refund of 4.00 on that the shop asks for, and its answer is lost."""
+    rehive.faults(lose_answer={"value": True, "methods": ["POST"]})
+    with pytest.raises(RehiveError):
+        refund(paid_invoice(), Decimal("4.00"), reason="", by="ann")
+    rehive.clear_faults()
 
 
 def refunded(order: Any) -> Decimal:
@@ -160,8 +169,6 @@ def test_nothing_is_refunded_while_nobody_knows_what_was_refunded_already(
 def test_a_refund_that_never_reached_rehive_is_told_and_can_be_made_again(
     rehive: Any, order: Any, fault: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from oscar_rehive.payments import refunding
-
     rehive.faults(**{name: {"value": value, "methods": ["POST"]} for name, value in fault.items()})
     with pytest.raises(RehiveError):
         refund(paid_invoice(), Decimal("4.00"), reason="", by="staff")
@@ -304,3 +311,46 @@ def _tell_reasons_as(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
 def test_an_amount_with_too_many_decimals_is_refused(order: Any) -> None:
     with pytest.raises(NotRefundable, match=r"USD has 2 decimals; 0\.001 has more"):
         refund(paid_invoice(), Decimal("0.001"), reason="", by="ann")
+
+
+def test_a_refund_that_is_asked_for_while_rehives_list_is_read_is_not_missing_there(
+    rehive: Any, order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Client.refunds
+
+    def read_a_moment_too_early(*args: Any, **kwargs: Any) -> Any:
+        told = list(real(*args, **kwargs))
+        monkeypatch.setattr(Client, "refunds", real)
+        never_answered(rehive)
+        return told
+
+    monkeypatch.setattr(refunding, "REQUEST_OVER_AFTER", timedelta(0))
+    monkeypatch.setattr(Client, "refunds", read_a_moment_too_early)
+    follow(paid_invoice(), Entry.Source.RECONCILE)
+
+    assert Refund.objects.get().status == Refund.Status.REQUESTED
+    assert not Attention.objects.exists()
+
+
+def test_a_refund_that_failed_is_not_taken_for_the_one_that_was_never_answered(
+    rehive: Any, order: Any, refunds_told_as: Callable[..., None]
+) -> None:
+    rehive.faults(throttle={"value": 3, "methods": ["POST"]})
+    with pytest.raises(RehiveError):
+        refund(paid_invoice(), Decimal("4.00"), reason="", by="ann")
+    never_answered(rehive)
+
+    refunds_told_as(raw={})
+    follow(paid_invoice(), Entry.Source.RECONCILE)
+
+    assert [one.status for one in Refund.objects.order_by("pk")] == ["failed", "pending"]
+
+
+def test_each_refund_that_fails_is_a_fact_of_its_own(rehive: Any, order: Any) -> None:
+    for amount in ("3.00", "4.00"):
+        made = refund(paid_invoice(), Decimal(amount), reason="", by="ann")
+        rehive.refund(made.remote_id, "failed")
+
+    reconcile()
+
+    assert Attention.objects.filter(kind=Attention.Kind.REFUND_FAILED).count() == 2

@@ -129,3 +129,15 @@ def test_what_the_order_s_page_shows_of_its_discounts_stays(buy: Any) -> None:
 
     discount = order.discounts.get()
     assert (discount.amount, discount.voucher_code) == (Decimal(5), "FIVE")
+
+
+def test_totals_that_staff_have_set_back_do_not_become_negative(buy: Any) -> None:
+    voucher = discounts.voucher(usage="Multi-use")
+    order = buy(voucher=voucher)
+    for model in (discounts.Voucher, ConditionalOffer):
+        model.objects.update(total_discount=0)
+
+    cancel(order)
+
+    voucher.refresh_from_db()
+    assert (voucher.total_discount, ConditionalOffer.objects.get().total_discount) == (0, 0)
