@@ -21,7 +21,7 @@ from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.opening import open_invoice
 from oscar_rehive.payments.settling import business_of, refresh
 from oscar_rehive.rehive.client import Client
-from oscar_rehive.rehive.exceptions import NotFound
+from oscar_rehive.rehive.exceptions import NotFound, RehiveError
 from oscar_rehive.rehive.wire import RemoteInvoice
 from oscar_rehive.tokens import payment_token
 
@@ -123,3 +123,20 @@ def moved(order: Any, status: str) -> None:
     """Staff give the order a status."""
     order.refresh_from_db()
     get_class("order.processing", "EventHandler")().handle_order_status_change(order, status)
+
+
+def creates(rehive: Any) -> int:
+    """How many creates have reached Rehive."""
+    return sum(
+        request["method"] == "POST" and request["path"].endswith("/invoices/")
+        for request in rehive.requests()
+    )
+
+
+def answer_lost(rehive: Any, order: Any) -> Invoice:
+    """An attempt that Rehive made, and whose answer never came."""
+    rehive.faults(lose_answer={"value": True, "methods": ["POST"]})
+    with pytest.raises(RehiveError):
+        opened(order)
+    rehive.clear_faults()
+    return Invoice.objects.latest("attempt")

@@ -15,13 +15,14 @@ from oscar_rehive.rehive.statuses import Status
 
 def money_comes(invoice: Invoice) -> bool:
     """Whether closing ``invoice`` would get in the way of money: it is on its way or nobody knows, or
-    part of it is here and nothing but the shopper's or the clock's cancellation asks for closing."""
+    part of it is here and nothing but the shopper's or the clock's cancellation, which it would undo,
+    asks for closing."""
     if is_under_way(invoice):
         return True
-    wished = invoice.payment.cancel_reason not in ("", BY_STAFF, TAKEN_BACK)
-    superseded = invoice.payment.invoices.filter(attempt__gt=invoice.attempt).exists()
+    payment = invoice.payment
+    wished = payment.cancel_reason not in ("", BY_STAFF, TAKEN_BACK) and payment.closed_at is None
     part_paid = invoice.state == Invoice.State.OPEN and invoice.kept() > 0
-    return part_paid and wished and not superseded
+    return part_paid and wished
 
 
 def money_is_here_or_comes(invoice: Invoice) -> bool:

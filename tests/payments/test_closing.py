@@ -129,14 +129,16 @@ class TestNobodyCanPayWhatNobodyShould:
 
         assert payable_at(rehive, order) == []
 
-    def test_an_older_attempt_that_is_paid_in_part_after_the_order_was_cancelled(
-        self, rehive: Any, place_order: Any
+    @pytest.mark.parametrize("is_older", [True, False], ids=["older", "only"])
+    def test_an_attempt_that_is_paid_in_part_after_the_order_was_cancelled(
+        self, rehive: Any, place_order: Any, is_older: bool
     ) -> None:
         order = place_order(total="10.00")
         first = opened(order)
-        rehive.outcome(first.remote_id, "fail")
-        settled(first)
-        opened(order)
+        if is_older:
+            rehive.outcome(first.remote_id, "fail")
+            settled(first)
+            opened(order)
         cancel_order(order.number, reason="because", source=Entry.Source.CHECKOUT)
         rehive.outcome(first.remote_id, "pay_less", amount=400, force=True)
         settled(first)
@@ -144,6 +146,7 @@ class TestNobodyCanPayWhatNobodyShould:
         reconcile()
 
         assert payable_at(rehive, order) == []
+        assert Attention.objects.get().kind == Attention.Kind.PART_PAID
 
     def test_an_invoice_that_a_webhook_tells_of_while_it_is_being_closed(
         self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch

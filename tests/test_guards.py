@@ -1,10 +1,10 @@
-"""The list of mutations cannot rot: every guard still stands where it says, once."""
+"""The list of guards cannot rot: every guard still stands where it says, once."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.mutations import MUTATIONS, ROOT, Mutation
+from tests.guards import MUTATIONS, ROOT, Mutation
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
