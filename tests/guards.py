@@ -235,8 +235,8 @@ MUTATIONS = (
     Mutation(
         "money that a quote alone tells of is not closed",
         "oscar_rehive/payments/closing.py",
-        "        pending\n        or status is",
-        "        status is",
+        "pending or status is Status.RECEIVED",
+        "status is Status.RECEIVED",
     ),
     Mutation(
         "what was decided is decided",
@@ -260,8 +260,8 @@ MUTATIONS = (
     Mutation(
         "part that was paid though the status does not say so is not closed",
         "oscar_rehive/payments/closing.py",
-        "        or is_part_paid_unsaid(invoice)\n",
-        "",
+        " or is_part_paid_unsaid(invoice) or is_under_way",
+        " or is_under_way",
     ),
     Mutation(
         "what the shop's own code did in a settling is kept",

@@ -21,14 +21,14 @@ def money_comes(invoice: Invoice) -> bool:
         return True
     payment = invoice.payment
     wished = payment.cancel_reason not in ("", BY_STAFF, TAKEN_BACK) and payment.closed_at is None
-    part_paid = invoice.state == Invoice.State.OPEN and invoice.kept() > 0
-    return part_paid and wished
+    said = invoice.state == Invoice.State.OPEN and invoice.kept() > 0
+    return wished and (said or is_part_paid_unsaid(invoice))
 
 
 def money_is_here_or_comes(invoice: Invoice) -> bool:
     """Whether somebody has paid something through ``invoice`` that was not given back, or is just
     paying. What becomes of that money is for a person to decide, and the order waits for it."""
-    return invoice.kept() > 0 or is_under_way(invoice)
+    return invoice.kept() > 0 or is_part_paid_unsaid(invoice) or is_under_way(invoice)
 
 
 def is_under_way(invoice: Invoice) -> bool:
@@ -42,12 +42,7 @@ def is_under_way(invoice: Invoice) -> bool:
         return pending and (status is Status.EXPIRED or invoice.close_due)
     if status is None:
         return bool(invoice.remote_status)
-    return (
-        pending
-        or status is Status.RECEIVED
-        or MEANINGS[status].attempt is Invoice.State.PAID
-        or is_part_paid_unsaid(invoice)
-    )
+    return pending or status is Status.RECEIVED or MEANINGS[status].attempt is Invoice.State.PAID
 
 
 def is_part_paid_unsaid(invoice: Invoice) -> bool:

@@ -26,8 +26,8 @@ def client_for(business: conf.BusinessConfig) -> Client:
     never hold a row lock, and an invoice must not outlive an order that is rolled back."""
     if _in_transaction():
         raise RuntimeError(
-            "Rehive must not be called inside a database transaction: a slow Rehive would hold its locks. If this is a"
-            " view of your own, mark it with django.db.transaction.non_atomic_requests."
+            "Rehive must not be called inside a database transaction: a slow Rehive would hold its"
+            " locks. If this is a view of your own, mark it with django.db.transaction.non_atomic_requests."
         )
     return _client(business)
 

@@ -162,7 +162,10 @@ def _recognise(asked: Refund, remote: RemoteRefund) -> None:
     one it would be taken for a refund of Rehive's own app, and ours for one that never arrived."""
     asked.refresh_from_db()
     discovered = asked.invoice.refunds.filter(remote_id=remote.id).exclude(pk=asked.pk).first()
-    if discovered is not None:  # in Rehive's list, while the answer was on its way
+    if discovered is not None:
+        if discovered.requested_by:
+            return  # the answer names another of our own: nobody knows what became of this one
+        # Found in Rehive's list while the answer was on its way.
         asked.status = discovered.status
         discovered.delete()
     asked.remote_id = remote.id

@@ -349,6 +349,20 @@ class TestMoneyThatOnlyAQuoteTellsOf:
         assert order.status == "Pending"
         assert "part was paid" in Attention.objects.get().reason
 
+    def test_part_was_paid_so_and_staff_cancel_the_order(
+        self, rehive: Any, place_order: Any
+    ) -> None:
+        order = place_order(total="10.00")
+        invoice = opened(order)
+        rehive.outcome(invoice.remote_id, "pay_less", amount=400)
+        rehive.outcome(invoice.remote_id, "start", force=True)
+        settled(invoice)
+
+        cancelled_by_staff(order)
+        reconcile()
+
+        assert payable_at(rehive, order) == []
+
     def test_sent_in_the_minute_before_it_expired(
         self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
