@@ -97,8 +97,8 @@ class Promises(RuleBasedStateMachine):
                 for remote in self.everything()
                 if remote["request_reference"] == number
                 and remote["status"] in OPEN_WORDS
-                # A create that lands after it was given up is closed when reconcile finds it.
-                and remote["id"] not in self.world.landed
+                # Closed when reconcile finds it.
+                and remote["id"] not in self.world.unasked
             ]
             assert len(payable) <= 1
 

@@ -181,9 +181,11 @@ class Machine(Promises):
         amount = ALMOST if outcome == "pay_less" and almost and currency is None else None
         for remote in self.remote(order, attempt):
             with suppress(RefusedByRules):
-                self.world.rehive.outcome(
+                now = self.world.rehive.outcome(
                     remote["id"], outcome, currency=currency, amount=amount, force=force
                 )
+                if remote["status"] not in OPEN_WORDS and now["status"] in OPEN_WORDS:
+                    self.world.unasked.add(remote["id"])
 
     @rule(order=ORDERS, attempt=ATTEMPTS, work=st.booleans(), trouble=TROUBLE)
     def webhook(self, order: int, attempt: int, work: bool, trouble: Any) -> None:

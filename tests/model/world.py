@@ -58,7 +58,9 @@ class World:
         self.boundaries = 0
         self.calls = 0
         self.under_way: list[requests.PreparedRequest] = []
-        self.landed: set[str] = set()
+        # Payable though nobody has asked for it: a create that landed after it was given up, or an
+        # invoice that had ended and that Rehive has opened anew.
+        self.unasked: set[str] = set()
         session = requests.Session()
         session.mount("http://", _Network(self))
         self.client = Client(
@@ -119,7 +121,7 @@ class World:
         for request in self.under_way:
             answer = self._carry_out(request)
             created = json.loads(answer.data).get("data") or {}
-            self.landed.add(created.get("id"))
+            self.unasked.add(created.get("id"))
         self.under_way.clear()
 
     def _carry_out(self, request: requests.PreparedRequest) -> Any:
