@@ -20,7 +20,7 @@ from django.dispatch import receiver
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from oscar_rehive.reading import Problem, Reader
+from oscar_rehive.reading import Problem, Reader, without_none
 
 SETTING = "OSCAR_REHIVE"
 
@@ -164,7 +164,7 @@ class _SettingReader(Reader):
     """Reads ``OSCAR_REHIVE``."""
 
     def config(self) -> Config:
-        self.refuse_unknown(self.raw, (*BUSINESS_KEYS, *SHOP_KEYS), SETTING)
+        self.refuse_unknown(self.given, (*BUSINESS_KEYS, *SHOP_KEYS), SETTING)
         late = self.text(self.raw, "LATE_PAYMENTS", "accept", SETTING)
         if late not in ("accept", "hold"):
             self.wrong(
@@ -211,7 +211,9 @@ class _SettingReader(Reader):
                 self.wrong(f"{where} is not a dict.", "Give it at least TOKEN and BUSINESS_ID.")
                 continue
             self.refuse_unknown(entry, BUSINESS_KEYS, where)
-            businesses[currency] = self._business(currency, {**shared, **entry}, where)
+            businesses[currency] = self._business(
+                currency, without_none({**shared, **entry}), where
+            )
         self._warn_of_unsold(businesses)
         self._refuse_shared_ids(businesses)
         return businesses
@@ -251,8 +253,7 @@ class _SettingReader(Reader):
         )
 
     def _needed(self, raw: Mapping[str, Any], key: str, where: str) -> str:
-        value = raw.get(key, "")
-        if value is None or not str(value).strip():
+        if not str(raw.get(key, "")).strip():
             self.wrong(
                 f'{where}["{key}"] is missing or empty.',
                 "Rehive's app shows the business's id; make a permanent API token there for"
@@ -304,8 +305,7 @@ class _SettingReader(Reader):
 
     def _order_status(self) -> OrderStatuses:
         words = {"pending": "Pending", "paid": "Being processed", "cancelled": "Cancelled"}
-        given = self.raw.get("ORDER_STATUS")
-        given = {} if given is None else given
+        given = self.raw.get("ORDER_STATUS", {})
         if (
             not isinstance(given, Mapping)
             or set(given) - set(words)
@@ -327,9 +327,7 @@ class _SettingReader(Reader):
         return statuses
 
     def _payment_window(self) -> timedelta:
-        window = self.raw.get("PAYMENT_WINDOW")
-        if window is None:
-            return timedelta(hours=24)
+        window = self.raw.get("PAYMENT_WINDOW", timedelta(hours=24))
         if isinstance(window, int) and not isinstance(window, bool):
             # Compared as seconds: a timedelta of any number would overflow.
             window = timedelta(seconds=max(0, min(window, 2 * MAX_WINDOW // timedelta(seconds=1))))
@@ -343,9 +341,7 @@ class _SettingReader(Reader):
         return window
 
     def _payment_methods(self) -> tuple[str, ...]:
-        methods = self.raw.get("PAYMENT_METHODS")
-        if methods is None:
-            return ("oscar_rehive.checkout.methods.Rehive",)
+        methods = self.raw.get("PAYMENT_METHODS", ["oscar_rehive.checkout.methods.Rehive"])
         if (
             not isinstance(methods, (list, tuple))
             or not methods

@@ -21,24 +21,28 @@ class Problem:
     fatal: bool = True
 
 
+def without_none(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """``raw`` without its keys of None, which is as good as none: it is what ``os.environ.get`` gives
+    for a variable that is not set."""
+    return {key: value for key, value in raw.items() if value is not None}
+
+
 class Reader:
     """Reads a dict once and notes what is wrong instead of stopping at the first fault.
 
-    ``where`` is the dict's own name in the messages. A value of None is as good as none: it is what
-    ``os.environ.get`` gives for a variable that is not set.
+    ``given`` is the dict as it was given, and ``raw`` the same without None; ``where`` is a dict's
+    own name in the messages.
     """
 
-    def __init__(self, raw: Mapping[str, Any]) -> None:
-        self.raw = raw
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        self.given, self.raw = given, without_none(given)
         self.problems: list[Problem] = []
 
     def wrong(self, message: str, hint: str, *, fatal: bool = True) -> None:
         self.problems.append(Problem(message, hint, fatal))
 
     def text(self, raw: Mapping[str, Any], key: str, default: str, where: str) -> str:
-        value = raw.get(key)
-        if value is None:
-            return default
+        value = raw.get(key, default)
         if not isinstance(value, (str, int)) or isinstance(value, bool):
             self.wrong(f'{where}["{key}"] is not a text.', "Put it in quotation marks.")
             return default

@@ -297,9 +297,9 @@ def _closings() -> Iterator[Task]:
     by_staff = wished.filter(cancel_reason=BY_STAFF).values_list("order_number", flat=True)
     holding = [number for number in by_staff if _is_cancelled(number)]
     due = Invoice.objects.filter(close_due=True)
-    taken_back = OrderPayment.objects.filter(cancel_reason=TAKEN_BACK)
-    taken_back_numbers = taken_back.values_list("order_number", flat=True)
-    asks = dict.fromkeys([*ending, *holding, *taken_back_numbers], "")
+    brought_back = OrderPayment.objects.filter(cancel_reason=TAKEN_BACK)
+    taken_back = brought_back.values_list("order_number", flat=True)
+    asks = dict.fromkeys([*ending, *holding, *taken_back], "")
     asks |= dict(due.values_list("payment__order_number", "business_id"))
     for number in sorted(asks):
         yield Task(f"closing invoices of order {number}", _finish(number), asks[number])
