@@ -25,6 +25,9 @@ from oscar_rehive.rehive.exceptions import NotFound, RehiveError
 from oscar_rehive.rehive.wire import RemoteInvoice
 from oscar_rehive.tokens import payment_token
 
+OPEN_WORDS = ("draft", "initiated", "processing", "received", "underpaid")
+"""The statuses in which an invoice can be paid at Rehive, or is just being."""
+
 RETURN_URL = "https://shop.example.com/rehive/return/token/"
 
 
@@ -92,11 +95,10 @@ def delivered(client: Any, invoice: Invoice, **data: Any) -> Any:
 
 def payable_at(rehive: Any, order: Any) -> list[str]:
     """The ids of the order's invoices that could be paid at Rehive now."""
-    open_words = ("draft", "initiated", "processing", "received", "underpaid")
     return [
         invoice["id"]
         for invoice in rehive.invoices()
-        if invoice["request_reference"] == order.number and invoice["status"] in open_words
+        if invoice["request_reference"] == order.number and invoice["status"] in OPEN_WORDS
     ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 from django.utils import timezone
-from oscar.core.loading import get_class, get_model
+from oscar.core.loading import get_model
 
 from oscar_rehive import signals
 from oscar_rehive.models import Attention, Entry, OrderPayment
@@ -21,14 +21,10 @@ Order = get_model("order", "Order")
 StockRecord = get_model("partner", "StockRecord")
 
 
-def cancelled_by_staff(order: Any) -> None:
-    get_class("order.processing", "EventHandler")().handle_order_status_change(order, "Cancelled")
-
-
 def cancelled_by_staff_again(order: Any) -> None:
     type(order).objects.filter(pk=order.pk).update(status="Pending")
     order.refresh_from_db()
-    cancelled_by_staff(order)
+    moved(order, "Cancelled")
 
 
 def test_an_order_that_staff_cancel_does_not_stay_payable(rehive: Any, place_order: Any) -> None:
@@ -36,7 +32,7 @@ def test_an_order_that_staff_cancel_does_not_stay_payable(rehive: Any, place_ord
     opened(order)
     order.refresh_from_db()
 
-    cancelled_by_staff(order)
+    moved(order, "Cancelled")
     reconcile()
 
     assert payable_at(rehive, order) == []
@@ -52,7 +48,7 @@ def test_nothing_is_closed_for_a_change_that_is_rolled_back(rehive: Any, place_o
     order.refresh_from_db()
 
     with transaction.atomic():
-        cancelled_by_staff(order)
+        moved(order, "Cancelled")
         transaction.set_rollback(True)
     reconcile()
 
@@ -65,7 +61,7 @@ def test_rehive_down_does_not_keep_staff_from_cancelling(rehive: Any, place_orde
     order.refresh_from_db()
     rehive.faults(error_status=500)
 
-    cancelled_by_staff(order)
+    moved(order, "Cancelled")
     assert reconcile().failures
     rehive.clear_faults()
     reconcile()
@@ -82,7 +78,7 @@ def test_a_paid_order_that_staff_cancel_gives_its_stock_back_and_keeps_its_money
     settled(invoice, Entry.Source.RETURN)
     order.refresh_from_db()
 
-    cancelled_by_staff(order)
+    moved(order, "Cancelled")
     assert StockRecord.objects.get().num_allocated == 0
     # Allocated anew by hand: released once is released once (P4).
     order.lines.get().stockrecord.allocate(1)

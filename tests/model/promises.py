@@ -11,12 +11,11 @@ from oscar.core.loading import get_model
 
 from oscar_rehive.models import Attention, Invoice, OrderPayment
 from tests.model.world import BUSINESS_ID, World
+from tests.steps import OPEN_WORDS
 
 Order = get_model("order", "Order")
 Line = get_model("order", "Line")
 Source = get_model("payment", "Source")
-
-OPEN_WORDS = ("draft", "initiated", "processing", "received", "underpaid")
 
 
 class Promises(RuleBasedStateMachine):

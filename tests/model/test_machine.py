@@ -41,9 +41,9 @@ from oscar_rehive.payments.settling import refresh, settle
 from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.rehive.wire import RemoteInvoice
 from oscar_rehive.simulator.errors import RehiveError as RefusedByRules
-from tests.model.promises import OPEN_WORDS, Promises
+from tests.model.promises import Promises
 from tests.model.world import BUSINESS_ID, FAULTS, Killed, World, empty_the_database
-from tests.steps import RETURN_URL
+from tests.steps import OPEN_WORDS, RETURN_URL
 
 Order = get_model("order", "Order")
 Line = get_model("order", "Line")

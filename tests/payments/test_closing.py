@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.test import Client as Browser
-from oscar.core.loading import get_class
 
 from oscar_rehive.models import Attention, Entry, Invoice
 from oscar_rehive.payments.cancelling import cancel_order
@@ -19,6 +18,7 @@ from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import Refused, RehiveError
 from oscar_rehive.rehive.wire import Currency, Quote
 from tests.steps import (
+    moved,
     opened,
     paid_by_cash,
     payable_at,
@@ -30,11 +30,6 @@ from tests.steps import (
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def cancelled_by_staff(order: Any) -> None:
-    order.refresh_from_db()
-    get_class("order.processing", "EventHandler")().handle_order_status_change(order, "Cancelled")
 
 
 class TestNobodyCanPayWhatNobodyShould:
@@ -60,7 +55,7 @@ class TestNobodyCanPayWhatNobodyShould:
         rehive.outcome(invoice.remote_id, "pay_less", amount=400)
         settled(invoice)
 
-        cancelled_by_staff(order)
+        moved(order, "Cancelled")
         for _ in range(2):
             reconcile()
 
@@ -253,15 +248,26 @@ class TestWhatCannotBeClosedIsShown:
 
 
 class TestMoneyThatIsHereOrComes:
+    @pytest.mark.parametrize(
+        ("status", "told"),
+        [
+            pytest.param("processing", [], id="the merchant guide knows no received"),
+            pytest.param("expired", ["was on its way"], id="sent in the last minute"),
+        ],
+    )
     def test_a_quote_alone_tells_of_money_on_its_way(
-        self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+        self,
+        rehive: Any,
+        place_order: Any,
+        monkeypatch: pytest.MonkeyPatch,
+        status: str,
+        told: list[str],
     ) -> None:
-        """The merchant guide knows no status "received" (rehive-api.md)."""
         order = place_order(total="10.00")
         invoice = opened(order)
         for _ in range(2):
             rehive.outcome(invoice.remote_id, "start")
-        rehive_tells(monkeypatch, status="processing")
+        rehive_tells(monkeypatch, status=status)
         window_over(order)
         for _ in range(2):
             reconcile()
@@ -269,6 +275,9 @@ class TestMoneyThatIsHereOrComes:
         order.refresh_from_db()
         assert order.status == "Pending"
         assert rehive.invoice()["status"] == "received"
+        reasons = [fact.reason for fact in Attention.objects.all()]
+        assert len(reasons) == len(told)
+        assert all(word in reason for word, reason in zip(told, reasons, strict=True))
 
     def test_a_part_that_was_given_back_keeps_nothing_open(
         self, rehive: Any, place_order: Any
@@ -332,14 +341,17 @@ class TestRehivesOwnWordsCrashNothing:
 
 
 class TestMoneyThatOnlyAQuoteTellsOf:
-    def test_part_was_paid_and_the_payer_chose_how_to_pay_the_rest(
-        self, rehive: Any, place_order: Any
-    ) -> None:
+    @pytest.fixture
+    def order(self, rehive: Any, place_order: Any) -> Any:
+        """An order of which part was paid, and whose payer has chosen how to pay the rest."""
         order = place_order(total="10.00")
         invoice = opened(order)
         rehive.outcome(invoice.remote_id, "pay_less", amount=400)
         rehive.outcome(invoice.remote_id, "start", force=True)
         assert rehive.invoice()["status"] == "processing"
+        return order
+
+    def test_part_was_paid_and_the_payer_chose_how_to_pay_the_rest(self, order: Any) -> None:
         window_over(order)
 
         for _ in range(2):
@@ -349,36 +361,13 @@ class TestMoneyThatOnlyAQuoteTellsOf:
         assert order.status == "Pending"
         assert "part was paid" in Attention.objects.get().reason
 
-    def test_part_was_paid_so_and_staff_cancel_the_order(
-        self, rehive: Any, place_order: Any
-    ) -> None:
-        order = place_order(total="10.00")
-        invoice = opened(order)
-        rehive.outcome(invoice.remote_id, "pay_less", amount=400)
-        rehive.outcome(invoice.remote_id, "start", force=True)
-        settled(invoice)
+    def test_part_was_paid_so_and_staff_cancel_the_order(self, rehive: Any, order: Any) -> None:
+        settled(Invoice.objects.get())
 
-        cancelled_by_staff(order)
+        moved(order, "Cancelled")
         reconcile()
 
         assert payable_at(rehive, order) == []
-
-    def test_sent_in_the_minute_before_it_expired(
-        self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        order = place_order(total="10.00")
-        invoice = opened(order)
-        for _ in range(2):
-            rehive.outcome(invoice.remote_id, "start")
-        rehive_tells(monkeypatch, status="expired")
-        window_over(order)
-
-        for _ in range(2):
-            reconcile()
-
-        order.refresh_from_db()
-        assert order.status == "Pending"
-        assert "was on its way" in Attention.objects.get().reason
 
     def test_the_rest_of_what_was_accepted_is_not_cut_off(
         self, rehive: Any, place_order: Any, settings: Any, monkeypatch: pytest.MonkeyPatch

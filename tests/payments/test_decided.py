@@ -44,6 +44,17 @@ pytestmark = pytest.mark.django_db(transaction=True)
 Order = get_model("order", "Order")
 
 
+@pytest.fixture
+def part_paid(rehive: Any, place_order: Any) -> Invoice:
+    """The invoice of an order over 10.00 of which 4.00 were paid when the time to pay was over."""
+    order = place_order(total="10.00")
+    invoice = opened(order)
+    rehive.outcome(invoice.remote_id, "pay_less", amount=400)
+    window_over(order)
+    reconcile()
+    return invoice
+
+
 def test_a_payment_that_was_accepted_is_not_refunded_by_an_older_page(
     held: Invoice, admin_client: Any
 ) -> None:
@@ -119,17 +130,12 @@ def test_what_they_gave_back_first_does_not_pay_the_order(rehive: Any, held: Inv
 
 
 def test_a_part_payment_whose_rest_came_is_no_question_any_more(
-    rehive: Any, place_order: Any
+    rehive: Any, part_paid: Invoice
 ) -> None:
-    order = place_order(total="10.00")
-    invoice = opened(order)
-    rehive.outcome(invoice.remote_id, "pay_less", amount=400)
-    window_over(order)
-    reconcile()
     attention = Attention.objects.get()
-    rehive.outcome(invoice.remote_id, "pay")
+    rehive.outcome(part_paid.remote_id, "pay")
 
-    settled(invoice)
+    settled(part_paid)
 
     assert refund_offered(attention) == 0
     attention.refresh_from_db()
@@ -206,16 +212,10 @@ def test_a_payment_is_not_given_back_that_a_colleague_accepts_at_this_moment(
 
 
 def test_a_part_payment_is_not_given_back_whose_rest_comes_at_this_moment(
-    rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+    rehive: Any, part_paid: Invoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    order = place_order(total="10.00")
-    invoice = opened(order)
-    rehive.outcome(invoice.remote_id, "pay_less", amount=400)
-    window_over(order)
-    reconcile()
-
     def the_rest_comes() -> None:
-        rehive.outcome(invoice.remote_id, "pay")
+        rehive.outcome(part_paid.remote_id, "pay")
         settled(Invoice.objects.get())
 
     meanwhile(monkeypatch, the_rest_comes)

@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from django.db import IntegrityError
 from django.test import Client as Browser
-from oscar.apps.order.signals import order_status_changed
 
 from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment
 from oscar_rehive.payments import settling
@@ -205,24 +203,6 @@ class TestNewsIsNotDropped:
 
         order.refresh_from_db()
         assert order.status == "Being processed"
-
-    @pytest.mark.parametrize("error", [IntegrityError, ValueError])
-    def test_a_shops_receiver_that_fails_does_not_undo_the_record_of_money(
-        self, rehive: Any, place_order: Any, error: type[Exception]
-    ) -> None:
-        def receiver(**kwargs: Any) -> None:
-            raise error("UNIQUE constraint failed: accounting_document.number")
-
-        invoice = opened(place_order(total="10.00"))
-        rehive.outcome(invoice.remote_id, "pay")
-        order_status_changed.connect(receiver)
-        try:
-            settled(invoice)
-        finally:
-            order_status_changed.disconnect(receiver)
-
-        assert (invoice.received, invoice.recorded) == (1000, Decimal(10))
-        assert Attention.objects.get().kind == Attention.Kind.REFUSED_STATUS
 
     def test_one_odd_quote_does_not_keep_an_order_unpaid(
         self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch

@@ -3,13 +3,15 @@ raise undoes no record of money (P2, P7)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 from django.db.models.signals import post_save
+from django.dispatch import Signal
 from django.test import Client
 from oscar.apps.order.signals import order_status_changed
 from oscar.core.loading import get_model
@@ -26,17 +28,34 @@ Transaction = get_model("payment", "Transaction")
 
 
 @contextmanager
-def refusing(model: Any) -> Iterator[None]:
-    """The shop has a receiver that raises whenever one of ``model`` is saved."""
-
-    def receiver(**kwargs: Any) -> None:
-        raise ValueError("no accounting period")
-
-    post_save.connect(receiver, sender=model)
+def listening(signal: Signal, receiver: Callable[..., None], sender: Any = None) -> Iterator[None]:
+    """The shop has a receiver of its own."""
+    signal.connect(receiver, sender=sender)
     try:
         yield
     finally:
-        post_save.disconnect(receiver, sender=model)
+        signal.disconnect(receiver, sender=sender)
+
+
+def refuse(**kwargs: Any) -> None:
+    raise ValueError("no accounting period")
+
+
+@pytest.mark.parametrize("error", [IntegrityError, ValueError])
+def test_a_receiver_of_the_status_that_fails_does_not_undo_the_record_of_money(
+    rehive: Any, place_order: Any, error: type[Exception]
+) -> None:
+    def receiver(**kwargs: Any) -> None:
+        raise error("UNIQUE constraint failed: accounting_document.number")
+
+    invoice = opened(place_order(total="10.00"))
+    rehive.outcome(invoice.remote_id, "pay")
+
+    with listening(order_status_changed, receiver):
+        settled(invoice)
+
+    assert (invoice.received, invoice.recorded) == (1000, Decimal(10))
+    assert Attention.objects.get().kind == Attention.Kind.REFUSED_STATUS
 
 
 def test_a_receiver_of_payment_events_that_fails_does_not_undo_the_record_of_money(
@@ -46,7 +65,7 @@ def test_a_receiver_of_payment_events_that_fails_does_not_undo_the_record_of_mon
     invoice = opened(order)
     rehive.outcome(invoice.remote_id, "pay")
 
-    with refusing(PaymentEvent):
+    with listening(post_save, refuse, PaymentEvent):
         reconcile()
         invoice.refresh_from_db()
         assert invoice.recorded == Decimal("10.00")
@@ -68,11 +87,9 @@ def test_a_shop_that_cancels_what_was_just_paid_is_heard(rehive: Any, place_orde
     order = place_order()
     invoice = opened(order)
     rehive.outcome(invoice.remote_id, "pay")
-    order_status_changed.connect(check_for_fraud)
-    try:
+
+    with listening(order_status_changed, check_for_fraud):
         settled(invoice)
-    finally:
-        order_status_changed.disconnect(check_for_fraud)
 
     order.refresh_from_db()
     assert order.status == "Cancelled"
@@ -87,7 +104,7 @@ def test_p11_a_receiver_that_fails_is_no_error_page_for_the_shopper(
     order = place_order()
     rehive.outcome(opened(order).remote_id, "pay")
 
-    with refusing(Transaction):
+    with listening(post_save, refuse, Transaction):
         assert client.post(payment_page(page, order)).status_code == status
 
     reconcile()
