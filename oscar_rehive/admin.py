@@ -11,7 +11,6 @@ from uuid import uuid4
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -19,6 +18,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from oscar_rehive.databases import outside_transactions
 from oscar_rehive.models import (
     Attention,
     Delivery,
@@ -179,7 +179,7 @@ class InvoiceAdmin(ShowsMore):
 
     def get_urls(self) -> list[Any]:
         # A refund asks Rehive, which must not happen inside ATOMIC_REQUESTS (P8).
-        give = transaction.non_atomic_requests(self.admin_site.admin_view(self.refund_view))
+        give = outside_transactions(self.admin_site.admin_view(self.refund_view))
         return [
             path("<int:pk>/refund/", give, name="oscar_rehive_invoice_refund"),
             *super().get_urls(),
@@ -264,7 +264,7 @@ class AttentionAdmin(ShowsMore):
 
     def get_urls(self) -> list[Any]:
         # A refund asks Rehive, which must not happen inside ATOMIC_REQUESTS (P8).
-        decide = transaction.non_atomic_requests(self.admin_site.admin_view(self.decide_view))
+        decide = outside_transactions(self.admin_site.admin_view(self.decide_view))
         return [
             path("<int:pk>/decide/", decide, name="oscar_rehive_attention_decide"),
             *super().get_urls(),
@@ -278,6 +278,7 @@ class AttentionAdmin(ShowsMore):
             "decide_url": reverse("admin:oscar_rehive_attention_decide", args=[found.pk]),
             "refund_offered": shown(offered) if offered and may_refund(request) else "",
             "can_accept": deciding.can_accept(found),
+            "can_be_gone": deciding.can_be_gone(found),
         }
 
     def decide_view(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -16,7 +17,10 @@ class OscarRehiveConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from oscar_rehive import checks, signals  # noqa: F401  # registers both
+        from oscar_rehive import checks, signals
+
+        # Here and not with the first payment, whose transaction others wait for.
+        post_migrate.connect(signals.make_types, sender=self, dispatch_uid=checks.__name__)
 
     @property
     def urls(self) -> tuple[list[Any], None, None]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connections
 from django.urls import NoReverseMatch, reverse
 
 from oscar_rehive import conf
+from oscar_rehive.databases import database_of
 
 INCLUDE = 'path("rehive/", include(apps.get_app_config("oscar_rehive").urls[0]))'
 
@@ -143,6 +145,104 @@ def _faults_of_the_checkout() -> Iterator[str]:
         yield "The checkout's PaymentMethodView does not let the shopper choose Rehive."
     if not issubclass(view("ThankYouView"), views.ThankYouView):
         yield "The checkout's ThankYouView thanks for orders that are not paid yet."
+
+
+TRIED_ON = ("postgresql", "mysql", "sqlite")
+"""The databases, by Django's name for their kind, on which the promises are tried or argued for."""
+
+
+@register(Tags.compatibility)
+def check_routers(**kwargs: Any) -> list[CheckMessage]:
+    """oscar_rehive.E004: orders in another database than their payments. Money would stand in one
+    of the two and not in the other if the process died in between."""
+    payments = _payments_database()
+    elsewhere = {
+        label: alias
+        for label in ("order.Order", "payment.Source", "partner.StockRecord")
+        if (alias := database_of(apps.get_model(label))) != payments
+    }
+    return [
+        Error(
+            f"{label} is written to the database {alias!r}, and payments are to {payments!r}: no"
+            " transaction covers both.",
+            hint="Let DATABASE_ROUTERS write both to the same database.",
+            id="oscar_rehive.E004",
+        )
+        for label, alias in elsewhere.items()
+    ]
+
+
+@register(Tags.compatibility)
+def check_database(**kwargs: Any) -> list[CheckMessage]:
+    """oscar_rehive.E005, W005, W006: the kind of database, and how it keeps transactions apart, as far
+    as the settings tell."""
+    alias = _payments_database()
+    connection: Any = connections[alias]
+    if connection.vendor not in TRIED_ON:
+        return [
+            Warning(
+                f"oscar_rehive has not been tried on {connection.vendor}, the database {alias!r}.",
+                hint="Use PostgreSQL, MySQL, MariaDB or SQLite, or try it under load first.",
+                id="oscar_rehive.W006",
+            )
+        ]
+    level = connection.settings_dict.get("OPTIONS", {}).get("isolation_level")
+    if connection.vendor == "mysql" and str(level).lower() == "read uncommitted":
+        return [
+            Error(
+                f"The database {alias!r} reads what is not committed: what is decided about money"
+                " could rest on what is rolled back.",
+                hint='Take "isolation_level" out of its OPTIONS: Django\'s own is "read committed".',
+                id="oscar_rehive.E005",
+            )
+        ]
+    if connection.vendor == "postgresql" and _is_serializable(level):
+        return [
+            Warning(
+                f"The database {alias!r} is SERIALIZABLE: no money is lost, but it refuses"
+                " transactions that come close to each other, and they are done again.",
+                hint='Take "isolation_level" out of its OPTIONS: oscar_rehive needs no more than'
+                " READ COMMITTED.",
+                id="oscar_rehive.W005",
+            )
+        ]
+    return []
+
+
+@register(Tags.database)
+def check_tables(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """oscar_rehive.E006: tables without transactions. It asks the database, so it runs with
+    ``migrate`` and ``check --database`` only."""
+    alias = _payments_database()
+    if alias not in (databases or ()):
+        return []
+    connection: Any = connections[alias]
+    # Of the others: PostgreSQL and SQLite have them always, and for what Django does not know it would
+    # make a table to find out.
+    if connection.vendor != "mysql" or connection.features.supports_transactions:
+        return []
+    return [
+        Error(
+            f"The database {alias!r} makes tables without transactions (MyISAM): what a crash leaves"
+            " half done stays so, and nothing keeps two payments apart.",
+            hint="Set default_storage_engine to InnoDB, and convert the tables there are with ALTER"
+            " TABLE … ENGINE=InnoDB.",
+            id="oscar_rehive.E006",
+        )
+    ]
+
+
+def _payments_database() -> str:
+    from oscar_rehive.models import OrderPayment
+
+    return database_of(OrderPayment)
+
+
+def _is_serializable(level: Any) -> bool:
+    # The number is another one with psycopg 2 than with psycopg 3; Django knows which.
+    from django.db.backends.postgresql.psycopg_any import IsolationLevel
+
+    return bool(level == IsolationLevel.SERIALIZABLE)
 
 
 def _unsound() -> bool:

@@ -1,6 +1,9 @@
 """Signed tokens for addresses that work in any browser: a wallet app returns the shopper in its own,
 without the session of the one that placed the order (peer bug 16).
 
+A payment's token names the payment and not just the order's number: a shop can delete an order and give
+its number to another, which the old address must neither show nor cancel.
+
 A token is safe in a path, so that the return address is free of ``?``, ``&`` and ``#``, which Rehive
 pastes unencoded into its own address (rehive-api.md, "Invoices").
 """
@@ -9,6 +12,8 @@ from __future__ import annotations
 
 from django.core import signing
 from django.core.signing import BadSignature, Signer, TimestampSigner
+
+from oscar_rehive.models import OrderPayment
 
 _PAYMENT_SALT = "oscar_rehive.payment"
 _PLACED_SALT = "oscar_rehive.placed"
@@ -22,13 +27,39 @@ PROBE_SECONDS = 60
 
 
 def payment_token(number: str) -> str:
-    """The token that opens the pages of order ``number``'s payment."""
-    return Signer(salt=_PAYMENT_SALT).sign_object(number)
+    """The token that opens the pages of order ``number``'s payment. Raises ``LookupError`` where that
+    order is not to be paid through Rehive."""
+    payment = OrderPayment.objects.filter(order_number=number).first()
+    if payment is None:
+        raise LookupError(f"Order {number} is not to be paid through Rehive.")
+    return token_of(payment)
+
+
+def token_of(payment: OrderPayment) -> str:
+    """The token that opens the pages of ``payment``, and of no other payment of the same number."""
+    # The reference as well: after the database was made anew, the next payment gets the same key.
+    return Signer(salt=_PAYMENT_SALT).sign_object([payment.pk, payment.reference])
 
 
 def read_payment_token(token: str) -> str | None:
-    """The order number in a token of ``payment_token``, or None for anything else."""
-    return _read(token, _PAYMENT_SALT)
+    """The order number that the token's payment has now, or None for anything else.
+
+    Of a payment whose order was deleted, and whose number is another order's now, it is a number that
+    no order has. One SELECT.
+    """
+    try:
+        signed = Signer(salt=_PAYMENT_SALT).unsign_object(token)
+    except (BadSignature, ValueError):
+        return None
+    if isinstance(signed, list) and len(signed) == 2:
+        payments = OrderPayment.objects.filter(pk=signed[0], reference=signed[1])
+    elif isinstance(signed, str):
+        # Made before tokens named the payment: good as long as there is only one it can mean.
+        payments = OrderPayment.objects.filter(reference=signed)
+    else:
+        return None
+    numbers = payments.order_by().values_list("order_number", flat=True)[:2]
+    return numbers[0] if len(numbers) == 1 else None
 
 
 def placed_token(basket_id: int) -> str:
@@ -59,11 +90,3 @@ def is_probe(token: str) -> bool:
     except BadSignature:
         return False
     return True
-
-
-def _read(token: str, salt: str) -> str | None:
-    try:
-        number = Signer(salt=salt).unsign_object(token)
-    except (BadSignature, ValueError):
-        return None
-    return number if isinstance(number, str) else None

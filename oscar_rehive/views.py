@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ImproperlyConfigured
-from django.db import OperationalError, transaction
+from django.db import OperationalError
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
@@ -22,6 +22,7 @@ from django.views.generic import View
 
 from oscar_rehive.answering import after_sending
 from oscar_rehive.compat import login_not_required
+from oscar_rehive.databases import outside_transactions
 from oscar_rehive.models import Entry, Invoice, OrderPayment
 from oscar_rehive.payments.cancelling import (
     NotCancellable,
@@ -41,7 +42,7 @@ from oscar_rehive.shop.shopper import (
     order_path,
     refill_basket,
 )
-from oscar_rehive.tokens import payment_token, read_payment_token, read_placed_token
+from oscar_rehive.tokens import read_payment_token, read_placed_token, token_of
 
 logger = logging.getLogger(__name__)
 
@@ -59,13 +60,11 @@ ASK_AGAIN_AFTER = timedelta(seconds=3)
 """Pages that wait ask Rehive no more often than this, however many of them are open."""
 
 
-@method_decorator(
-    [login_not_required, never_cache, transaction.non_atomic_requests], name="dispatch"
-)
+@method_decorator([login_not_required, never_cache, outside_transactions], name="dispatch")
 class PaymentPage(View):
     """A page about one order's payment, found by the token in its address.
 
-    ``non_atomic_requests``: these pages talk to Rehive, and with ATOMIC_REQUESTS they would do so
+    ``outside_transactions``: these pages talk to Rehive, and with ATOMIC_REQUESTS they would do so
     inside a transaction (P8).
     """
 
@@ -75,7 +74,7 @@ class PaymentPage(View):
         if number is not None and progress_of(number) is not None:
             self.number = number
             response = super().dispatch(request, *args, **kwargs)
-        elif number is None or not OrderPayment.objects.filter(order_number=number).exists():
+        elif number is None:
             response = _not_found(request, _("This payment address is not valid."))
         else:
             # Its payer may be coming back from Rehive's page, having paid.
@@ -83,7 +82,7 @@ class PaymentPage(View):
                 "This order is no longer in the shop. If you have paid, please contact us with order"
                 " number %(number)s; the money is not lost."
             )
-            response = _not_found(request, text % {"number": number})
+            response = _not_found(request, text % {"number": _number_once(number)})
         # The token in the address must not leave for other sites, nor for search engines.
         response.headers["Referrer-Policy"] = "same-origin"
         response.headers["X-Robots-Tag"] = "noindex"
@@ -262,6 +261,8 @@ class CancelView(PaymentPage):
 
     def _give_basket_back(self, request: HttpRequest) -> HttpResponse:
         basket = request.basket  # type: ignore[attr-defined]  # set by Oscar's BasketMiddleware
+        if basket.pk is None:
+            basket.save()  # here, for what is done under the lock may be rolled back and repeated
         refilled = claim_basket(self.number, lambda: refill_basket(self.number, basket))
         if refilled is None:
             return redirect("oscar_rehive:return", token=self.token)
@@ -295,8 +296,9 @@ class PlacedView(View):
         order = order_of_basket(basket_id)
         if order is not None:
             order_id, number = order
-            if progress_of(number) is not None:
-                return redirect("oscar_rehive:pay", token=payment_token(number))
+            progress = progress_of(number)
+            if progress is not None:
+                return redirect("oscar_rehive:pay", token=token_of(progress.payment))
             # The winner may not have been answered yet, and its session not be saved; the token was
             # given to this browser alone.
             request.session["checkout_order_id"] = order_id
@@ -305,6 +307,12 @@ class PlacedView(View):
             return render(request, "oscar_rehive/placing.html", {"refresh_seconds": 2})
         messages.warning(request, _("Your order was not placed. Please try again."))
         return redirect("basket:summary")
+
+
+def _number_once(number: str) -> str:
+    """The number that the shopper knows of the payment whose number is ``number`` now."""
+    payments = OrderPayment.objects.filter(order_number=number)
+    return payments.values_list("reference", flat=True).first() or number
 
 
 def _not_found(request: HttpRequest, text: str) -> HttpResponse:

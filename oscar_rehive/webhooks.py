@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -16,6 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 from oscar_rehive import conf
 from oscar_rehive.answering import after_sending
 from oscar_rehive.compat import login_not_required
+from oscar_rehive.databases import outside_transactions
 from oscar_rehive.models import Delivery
 from oscar_rehive.payments import deliveries
 from oscar_rehive.rehive.webhooks import authenticate
@@ -26,7 +26,7 @@ MAX_BODY_BYTES = 1024 * 1024
 
 @login_not_required
 @csrf_exempt
-@transaction.non_atomic_requests
+@outside_transactions
 def webhook(request: HttpRequest) -> HttpResponseBase:
     """Take one delivery. 200: stored. 400 and 413: stored, but unusable. 401: not from Rehive."""
     if request.method != "POST":

@@ -60,7 +60,7 @@ def place_order(db: None) -> Callable[..., Any]:
         basket.add_product(product)
         kwargs.setdefault("guest_email", "guest@example.com")
         order = create_order(basket=basket, status=status, **kwargs)
-        expect_payment(str(order.number), language="en")
+        expect_payment(str(order.number), language="en", order_key=str(order.pk))
         return get_model("order", "Order").objects.get(pk=order.pk)
 
     return place

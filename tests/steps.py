@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ from django.utils import timezone
 from oscar.core.loading import get_class, get_model
 
 from oscar_rehive import conf
-from oscar_rehive.models import Entry, Invoice, OrderPayment
+from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment
+from oscar_rehive.payments.deciding import can_accept
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.opening import open_invoice
 from oscar_rehive.payments.settling import business_of, refresh
@@ -142,3 +144,108 @@ def answer_lost(rehive: Any, order: Any) -> Invoice:
         opened(order)
     rehive.clear_faults()
     return Invoice.objects.latest("attempt")
+
+
+def other_source(
+    order: Any,
+    *,
+    allocated: str = "0",
+    debited: str = "0",
+    refunded: str = "0",
+    currency: str = "USD",
+    name: str = "Gift card",
+    code: str = "",
+) -> Any:
+    """A payment source of the shop's own: a gift card, say, or a bank transfer that staff booked."""
+    kinds = get_model("payment", "SourceType").objects
+    kind, _ = kinds.get_or_create(
+        code=code or name.lower().replace(" ", "-"), defaults={"name": name}
+    )
+    return get_model("payment", "Source").objects.create(
+        order=order,
+        source_type=kind,
+        currency=currency,
+        amount_allocated=Decimal(allocated),
+        amount_debited=Decimal(debited),
+        amount_refunded=Decimal(refunded),
+    )
+
+
+def in_the_ledger(order: Any) -> Decimal:
+    """What all payment sources of the order hold in its currency, Rehive's included."""
+    return sum(
+        (
+            max(source.amount_allocated, source.amount_debited) - source.amount_refunded
+            for source in order.sources.filter(currency=order.currency)
+        ),
+        Decimal(0),
+    )
+
+
+def asked_for(rehive: Any, invoice: Invoice) -> int:
+    """How many smallest units Rehive is asked for by ``invoice``."""
+    units: int = rehive.invoice(invoice.remote_id)["request_amount"]
+    return units
+
+
+def stands_as(order: Any) -> str:
+    """The order's status in the database."""
+    order.refresh_from_db()
+    return str(order.status)
+
+
+def waiting_for_a_person() -> list[str]:
+    """The kinds of all attention that nobody has dealt with yet, sorted."""
+    return sorted(Attention.objects.filter(resolved_at=None).values_list("kind", flat=True))
+
+
+def acceptable() -> Attention:
+    """The newest fact of which "this pays the order" is a way out."""
+    return [one for one in Attention.objects.order_by("pk") if can_accept(one)][-1]
+
+
+def cancelled_at_rehive(invoice: Invoice) -> None:
+    """Somebody cancels ``invoice`` in Rehive's own app."""
+    client_for(business_of(invoice)).update_invoice(
+        invoice.remote_id or "", {"status": "cancelled"}, idempotency_key="in the app"
+    )
+
+
+def rehive_answers(monkeypatch: pytest.MonkeyPatch, remote: RemoteInvoice) -> None:
+    """From now on Rehive tells of every invoice just this: a copy of it that lags behind."""
+    monkeypatch.setattr(Client, "invoice", lambda *args, **kwargs: remote)
+
+
+def questions(rehive: Any, invoice: Invoice) -> int:
+    """How often Rehive was asked about ``invoice``."""
+    return sum(
+        request["method"] == "GET" and request["path"].endswith(f"/invoices/{invoice.remote_id}/")
+        for request in rehive.requests()
+    )
+
+
+def taking_back_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shop whose pipeline lets staff take a cancellation back."""
+    after = ("Pending", "Being processed")
+    pipeline = {
+        "Pending": ("Being processed", "Cancelled"),
+        "Being processed": ("Complete", "Cancelled"),
+        "Cancelled": after,
+    }
+    monkeypatch.setattr(get_model("order", "Order"), "pipeline", pipeline)
+
+
+def overwritten(order: Any, status: str) -> None:
+    """The order has a status without any signal: by a stale ``save()``, or by a script."""
+    type(order).objects.filter(pk=order.pk).update(status=status)
+    order.refresh_from_db()
+
+
+def made_twice(invoice: Invoice, remote: dict[str, Any]) -> str:
+    """The id of a second invoice that an earlier create of the attempt has made at Rehive, after all;
+    ``remote`` is the first, as Rehive tells it."""
+    same = ("request_reference", "request_amount", "return_url", "metadata", "expiration_date")
+    fields = {name: remote[name] for name in same}
+    client = client_for(business_of(invoice))
+    made = client.create_invoice({**fields, "status": "initiated"}, idempotency_key="of the other")
+    return made.id

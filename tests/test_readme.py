@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from oscar_rehive import conf
+from oscar_rehive.models import Attention
 from oscar_rehive.payments.meanings import MEANINGS
 from sandbox.shop import accounts
 
@@ -32,6 +33,13 @@ def test_the_status_table_is_the_codes() -> None:
     written = re.search(r"<!-- status table.*?-->\n(.*?)\n<!-- end", README, re.DOTALL)
     assert written is not None
     assert written.group(1) == status_table()
+
+
+def test_every_kind_of_attention_is_in_the_table_and_nothing_else() -> None:
+    section = re.search(r"<!-- attention table.*?-->\n(.*?)\n<!-- end", README, re.DOTALL)
+    assert section is not None
+    written = re.findall(r"^\| (.*?) \|", section.group(1), re.MULTILINE)[1:]
+    assert written == [str(kind.label) for kind in Attention.Kind]
 
 
 def test_every_setting_is_in_the_table_and_nothing_else() -> None:

@@ -255,9 +255,10 @@ class TestWhoSeesThePages:
             lambda number: placed_token(number),
             lambda number: Signer(salt="oscar_rehive.other").sign_object(number),
             lambda number: payment_token(number)[:-1],
-            lambda number: payment_token("999999"),
+            lambda number: Signer(salt="oscar_rehive.payment").sign_object([0, number]),
+            lambda number: Signer(salt="oscar_rehive.payment").sign_object("999999"),
         ],
-        ids=["number", "placed", "salt", "cut", "unknown order"],
+        ids=["number", "placed", "salt", "cut", "unknown payment", "unknown order"],
     )
     def test_a_forged_token_opens_nothing(
         self, place_order: Any, client: Client, name: str, forge: Any
@@ -296,10 +297,11 @@ class TestWhoSeesThePages:
         self, place_order: Any, client: Client
     ) -> None:
         order = place_order()
+        path = payment_page("return", order)
         order.number = "0815"
         order.save()
 
-        assert client.get(payment_page("return", order)).status_code == 404
+        assert client.get(path).status_code == 404
 
     @pytest.mark.parametrize("name", ["return", "pay", "status"])
     def test_the_token_leaves_neither_for_other_sites_nor_search_engines_nor_caches(

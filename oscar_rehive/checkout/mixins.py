@@ -16,11 +16,19 @@ from oscar.apps.checkout.exceptions import FailedPreCondition
 from oscar.core.loading import get_model
 
 from oscar_rehive import conf
-from oscar_rehive.checkout.methods import PaymentMethod, Rehive, all_methods, available_methods
+from oscar_rehive.checkout.methods import (
+    PaymentMethod,
+    Rehive,
+    all_methods,
+    available_methods,
+    to_pay,
+)
+from oscar_rehive.databases import database_of
+from oscar_rehive.models import OrderPayment
 from oscar_rehive.payments.placing import expect_payment
 from oscar_rehive.payments.progress import progress_of
 from oscar_rehive.shop.shopper import basket_just_ordered, number_of_order
-from oscar_rehive.tokens import payment_token, placed_token
+from oscar_rehive.tokens import placed_token, token_of
 
 if TYPE_CHECKING:
     from oscar.apps.checkout.views import PaymentDetailsView as _View
@@ -56,7 +64,7 @@ class PaymentMethodsMixin(_View):
 
     def get_payment_methods(self, total: Any) -> list[PaymentMethod]:
         """The payment methods that can be chosen for ``total``; none where nothing is to be paid."""
-        if total is None or total.incl_tax <= 0:
+        if to_pay(total) is None:
             return []
         return available_methods(self.request, total)
 
@@ -76,12 +84,13 @@ class RehiveCheckoutMixin(PaymentMethodsMixin):
     """
 
     _method: PaymentMethod | None = None
+    _payment: OrderPayment | None = None
 
     def check_payment_data_is_captured(self, request: HttpRequest) -> None:
         """Oscar's check is an empty hook: the step could be skipped by typing the address."""
         super().check_payment_data_is_captured(request)
         total = self.build_submission()["order_total"]
-        if total is None or total.incl_tax <= 0 or self.get_chosen_method(total):
+        if to_pay(total) is None or self.get_chosen_method(total):
             return
         if self.is_paid_the_shops_way():
             return
@@ -104,6 +113,7 @@ class RehiveCheckoutMixin(PaymentMethodsMixin):
         total = context.get("order_total")
         context["payment_method"] = self.get_chosen_method(total)
         context["payment_methods"] = self.get_payment_methods(total)
+        context["nothing_to_pay"] = to_pay(total) is None
         return context
 
     def check_pre_conditions(self, request: HttpRequest) -> None:
@@ -154,10 +164,13 @@ class RehiveCheckoutMixin(PaymentMethodsMixin):
     def place_order(self, *args: Any, **kwargs: Any) -> Any:
         """Place the order and note that it is to be paid, both or neither: Oscar's own transaction
         covers the order but not its payment sources."""
-        with transaction.atomic():
+        with transaction.atomic(using=database_of(OrderPayment)):
             order = super().place_order(*args, **kwargs)
             if isinstance(self._method, Rehive):
-                expect_payment(str(order.number), language=translation.get_language() or "")
+                language = translation.get_language() or ""
+                self._payment = expect_payment(
+                    str(order.number), language=language, order_key=str(order.pk)
+                )
         return order
 
     def handle_successful_order(self, order: Any) -> HttpResponse:
@@ -168,7 +181,8 @@ class RehiveCheckoutMixin(PaymentMethodsMixin):
         # for Oscar answers any exception by thawing the submitted basket.
         self.checkout_session.flush()
         self.request.session["checkout_order_id"] = order.id
-        to_payment = redirect("oscar_rehive:pay", token=payment_token(str(order.number)))
+        assert self._payment is not None  # place_order has noted it
+        to_payment = redirect("oscar_rehive:pay", token=token_of(self._payment))
         try:
             self.send_signal(self.request, to_payment, order)
         except Exception:
@@ -181,7 +195,7 @@ def page_of_unpaid(number: str) -> str | None:
     progress = progress_of(number)
     if progress is None or progress.is_final:
         return None
-    return reverse("oscar_rehive:return", args=[payment_token(number)])
+    return reverse("oscar_rehive:return", args=[token_of(progress.payment)])
 
 
 def _placed_url(basket_id: int) -> str:

@@ -7,15 +7,16 @@ from decimal import Decimal
 from django.utils import timezone
 
 from oscar_rehive.models import Attention, Entry, Invoice
-from oscar_rehive.payments.ending import finish_cancellation
-from oscar_rehive.payments.history import write_entry
-from oscar_rehive.payments.locking import locked
-from oscar_rehive.payments.refunding import refund_decided, units_left
-from oscar_rehive.payments.settling import mark_paid
-from oscar_rehive.rehive.money import from_units
+from oscar_rehive.payments.carrying_out import case_of, change
+from oscar_rehive.payments.ending import follow_the_order
+from oscar_rehive.payments.obstacles import note_excess
+from oscar_rehive.payments.plans import Plan
+from oscar_rehive.payments.refunding import follow, refund_decided, units_left
+from oscar_rehive.payments.rules import BY_HAND, mark_paid
+from oscar_rehive.rehive.money import from_units, to_units_up
 from oscar_rehive.shop import Standing
 
-_ACCEPTABLE = (Attention.Kind.LATE, Attention.Kind.MISMATCH, Attention.Kind.PART_PAID)
+_ACCEPTABLE = BY_HAND
 _NO_REFUND = (
     # It would give all back, and what failed may have been a part: the invoice's page takes amounts.
     Attention.Kind.REFUND_FAILED,
@@ -26,14 +27,24 @@ _NO_REFUND = (
     Attention.Kind.VANISHED,
     Attention.Kind.UNCLOSABLE,
     Attention.Kind.REFUSED_STATUS,
+    Attention.Kind.UNREADABLE,
+    Attention.Kind.OUT_OF_REACH,
+    Attention.Kind.ODD_REFUND,
+    Attention.Kind.NOT_HELD,
+    Attention.Kind.DISAGREES,
 )
-_OF_MONEY_TO_SPARE = (
-    Attention.Kind.EXCESS,
-    Attention.Kind.DUPLICATE,
-    Attention.Kind.AFTER_CANCEL,
-    Attention.Kind.NO_ORDER,
+_OF_NO_ORDER = (Attention.Kind.AFTER_CANCEL, Attention.Kind.NO_ORDER)
+"""What is about money for an order that is no more, whatever it had paid."""
+
+CAN_BE_GONE = (
+    Attention.Kind.VANISHED,
+    Attention.Kind.UNREADABLE,
+    Attention.Kind.OUT_OF_REACH,
 )
-"""What is about money that pays no order, even where the invoice is paid and so is the order."""
+"""What leaves nobody to ask about an invoice: only a person can say that it is gone."""
+
+KNOWN_AGAIN = "Rehive"
+"""Who resolves that, as soon as Rehive answers."""
 
 _NOTHING = Decimal(0)
 
@@ -62,41 +73,61 @@ def refund_offered(attention: Attention) -> Decimal:
         return _NOTHING
     if attention.kind in _NO_REFUND:
         return _NOTHING
-    has_paid = invoice.state == Invoice.State.PAID and invoice.payment.paid_at is not None
-    if has_paid and attention.kind not in _OF_MONEY_TO_SPARE:
-        return _NOTHING
     units = max(units_left(invoice) - _to_keep(attention, invoice), 0)
     return from_units(units, invoice.divisibility)
 
 
 def _to_keep(attention: Attention, invoice: Invoice) -> int:
-    """An excess is what is beyond the price of the order; anything else goes back whole."""
-    return int(invoice.amount) if attention.kind == Attention.Kind.EXCESS else 0
+    """What pays the order, or has to where the other payment was given back, stays as long as there is
+    an order. Of an invoice whose order is not paid all goes back, but for the price where it is about
+    what is beyond that."""
+    if attention.kind in _OF_NO_ORDER:
+        return 0
+    plan = Plan(case_of(invoice.payment), Entry.Source.STAFF)
+    order, current = plan.order, plan.invoice(invoice.pk)
+    if plan.payment.paid_at is None or order is None or order.standing is Standing.CANCELLED:
+        return int(invoice.amount) if attention.kind == Attention.Kind.EXCESS else 0
+    needed = to_units_up(max(plan.missing(without=current), _NOTHING), invoice.divisibility)
+    return min(needed if invoice.pays is None else int(invoice.pays), int(invoice.received))
+
+
+def can_be_gone(attention: Attention) -> bool:
+    """Whether "take the invoice for gone" is a way out of ``attention``: also of one that somebody has
+    only marked as resolved, as long as the invoice keeps its order waiting."""
+    invoice = attention.invoice
+    if attention.kind not in CAN_BE_GONE or invoice is None:
+        return False
+    waits = invoice.close_due or invoice.state in (Invoice.State.OPENING, Invoice.State.OPEN)
+    return attention.resolved_at is None or (waits and attention.resolved_by != KNOWN_AGAIN)
 
 
 def accept(attention: Attention, *, by: str) -> None:
-    """Let the money of ``attention`` pay the order. Raises ``NotAcceptable``."""
-    with locked(attention.payment.order_number) as held:
+    """Let the money of ``attention`` pay the order. Raises ``NotAcceptable``, or ``RehiveError`` where
+    Rehive cannot be asked what of it went back in its own app."""
+    if attention.invoice is not None and can_accept(attention):
+        follow(attention.invoice, Entry.Source.STAFF)
+
+    def decide(plan: Plan) -> None:
+        order = plan.order
+        current = next(one for one in plan.attentions if one.pk == attention.pk)
         waiting = (
-            held.order is not None
-            and held.order.standing is not Standing.CANCELLED
-            and not held.order.paid_elsewhere
+            order is not None
+            and order.standing is not Standing.CANCELLED
+            and not order.paid_elsewhere
         )
-        current = Attention.objects.get(pk=attention.pk)
-        invoice = current.invoice
-        if invoice is None or not waiting or not can_accept(current):
+        if current.invoice_id is None or not waiting or not can_accept(current):
             raise NotAcceptable("This payment cannot be accepted (any more).")
+        invoice = plan.invoice(current.invoice_id)
         # What is missing is forgiven, so it must not be payable any more (P5).
         invoice.close_due = invoice.state == Invoice.State.OPEN
         invoice.state = Invoice.State.PAID
-        invoice.save()
-        write_entry(
-            held.payment, Entry.Source.STAFF, f"{by} accepted the payment.", invoice=invoice
-        )
+        plan.write(f"{by} accepted the payment.", invoice=invoice)
         # In the same transaction: on a fact that is still open stands a button that refunds all.
-        resolve(current, by=by)
-        mark_paid(held, invoice, Entry.Source.STAFF)
-        held.payment.save()
+        current.resolved_at, current.resolved_by = plan.now, by[:150]
+        mark_paid(plan, invoice)
+        note_excess(plan, invoice)
+
+    change(attention.payment.order_number, Entry.Source.STAFF, decide)
 
 
 def give_back(attention: Attention, *, by: str) -> None:
@@ -128,23 +159,25 @@ def _undecided(attention: Attention) -> Attention:
 
 
 def take_for_gone(attention: Attention, *, by: str) -> None:
-    """Rehive does not know the invoice of ``attention``, and a person says that this is so.
+    """Nobody can ask Rehive about the invoice of ``attention``, and a person says that it is gone.
     Raises ``NotAcceptable``."""
-    if attention.kind != Attention.Kind.VANISHED or attention.invoice is None:
+    if attention.kind not in CAN_BE_GONE or attention.invoice is None:
         raise NotAcceptable("This invoice is not said to be gone.")
-    with locked(attention.invoice.order_number) as held:
-        _undecided(attention)  # Rehive may know it again, and it would stay payable
-        invoice = held.payment.invoices.get(pk=attention.invoice.pk)
+
+    def decide(plan: Plan) -> None:
+        current = Attention.objects.get(pk=attention.pk)
+        if not can_be_gone(current):  # Rehive may know it again, and it would stay payable
+            raise NotAcceptable(f"This was decided already, by {current.resolved_by}.")
+        invoice = plan.invoice(attention.invoice_id or 0)
         invoice.close_due = False
+        invoice.doubted_since = None  # or it would be asked about in every run
         if invoice.state != Invoice.State.PAID:  # what came through it did come
             invoice.state = Invoice.State.CLOSED
-        invoice.save()
-        write_entry(
-            held.payment, Entry.Source.STAFF, f"{by} takes the invoice for gone.", invoice=invoice
-        )
-        finish_cancellation(held, Entry.Source.STAFF)
-        held.payment.save()
-    resolve(attention, by=by)
+        plan.write(f"{by} takes the invoice for gone.", invoice=invoice)
+        plan.rest(invoice, CAN_BE_GONE, by=by)
+        follow_the_order(plan)
+
+    change(attention.invoice.order_number, Entry.Source.STAFF, decide)
 
 
 def resolve(attention: Attention, *, by: str) -> None:

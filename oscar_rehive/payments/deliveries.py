@@ -13,15 +13,14 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from oscar_rehive import conf
-from oscar_rehive.models import Delivery, Entry, Invoice, RefusedDeliveries
+from oscar_rehive.databases import database_of
+from oscar_rehive.models import Delivery, Entry, Invoice, OrderPayment, RefusedDeliveries
 from oscar_rehive.payments.cleaning import REDACTED, storable, storable_text
-from oscar_rehive.payments.gateway import business_of, client_for
+from oscar_rehive.payments.gateway import QUICK, business_of, client_for
 from oscar_rehive.payments.mails import send_confirmation_if_due
 from oscar_rehive.payments.opening import NotOpened, adopt, matching
-from oscar_rehive.payments.refunding import follow
 from oscar_rehive.payments.settling import refresh
 from oscar_rehive.rehive import webhooks
-from oscar_rehive.rehive.client import Timeouts
 from oscar_rehive.rehive.exceptions import NotFound, RehiveError
 
 logger = logging.getLogger(__name__)
@@ -31,9 +30,6 @@ MAX_TRIES = 50
 KEPT_FOR = timedelta(days=30)
 """How often a delivery is tried in vain where the shop's own code fails, and for how long where Rehive
 cannot be asked."""
-
-QUICK = Timeouts(connect=1.0, read=2.0)
-"""Seconds, where the sender of a webhook may be waiting: it hangs up after 5."""
 
 
 def store(body: bytes, *, fault: str = "") -> Delivery:
@@ -67,7 +63,7 @@ def count_refused() -> None:
     today = RefusedDeliveries.objects.filter(day=now.date())
     if not today.update(count=F("count") + 1, last_at=now):
         try:
-            with transaction.atomic():
+            with transaction.atomic(using=database_of(RefusedDeliveries)):
                 RefusedDeliveries.objects.create(day=now.date(), count=1, last_at=now)
         except IntegrityError:
             today.update(count=F("count") + 1, last_at=now)
@@ -77,9 +73,9 @@ def work_on(delivery: Delivery) -> None:
     """Verify and settle what ``delivery`` hints at, and send the mail that comes of it. What cannot
     be done now stays new, with the reason, and reconcile tries it again."""
     with contextlib.suppress(RehiveError, ImproperlyConfigured):
-        number = _settle([delivery])
-        if number is not None:
-            send_confirmation_if_due(number)
+        payment = _settle([delivery])
+        if payment is not None and payment.mail_due_at and not payment.mail_sent_at:
+            send_confirmation_if_due(payment.order_number)
 
 
 def work_on_waiting(remote_id: str, reference: str) -> list[Delivery]:
@@ -97,10 +93,10 @@ def work_on_waiting(remote_id: str, reference: str) -> list[Delivery]:
     return [delivery for delivery in waiting if delivery.state == Delivery.State.NEW]
 
 
-def _settle(alike: list[Delivery]) -> str | None:
-    """Settle what all of ``alike`` hint at; the number of the order, if there is one to settle."""
+def _settle(alike: list[Delivery]) -> OrderPayment | None:
+    """Settle what all of ``alike`` hint at; the payment of the order, if there is one to settle."""
     try:
-        number = _settle_hint(alike[0])
+        payment = _settle_hint(alike[0])
     except (RehiveError, ImproperlyConfigured) as error:
         # Not counted as a try: after 50 runs into an outage, what it was about was lost for good.
         for delivery in alike:
@@ -119,22 +115,20 @@ def _settle(alike: list[Delivery]) -> str | None:
             _finish(delivery, Delivery.State.UNUSABLE if final else Delivery.State.NEW, str(error))
         return None
     for delivery in alike:
-        if number is None:
+        if payment is None:
             _finish(delivery, Delivery.State.UNUSABLE, "This shop has no such invoice.")
         else:
             _finish(delivery, Delivery.State.DONE, "")
-    return number
+    return payment
 
 
-def _settle_hint(delivery: Delivery) -> str | None:
-    """The number of the order that was settled, or None when the invoice is not one of ours."""
+def _settle_hint(delivery: Delivery) -> OrderPayment | None:
+    """The payment that was settled, as it is now, or None when the invoice is not one of ours."""
     invoice = Invoice.objects.select_related("payment").filter(remote_id=delivery.remote_id).first()
     if invoice is not None:
-        refresh(invoice, Entry.Source.WEBHOOK, timeouts=QUICK)
-        if invoice.received:
-            # A refund made in Rehive's own app is told as a change of the invoice.
-            follow(invoice, Entry.Source.WEBHOOK, timeouts=QUICK)
-        return invoice.order_number
+        # A refund made in Rehive's own app is told as a change of the invoice.
+        refresh(invoice, Entry.Source.WEBHOOK, timeouts=QUICK, with_refunds=True, just_read=True)
+        return invoice.payment
     for lost in lost_attempts(delivery.reference):
         client = client_for(business_of(lost))
         try:
@@ -144,7 +138,7 @@ def _settle_hint(delivery: Delivery) -> str | None:
         if matching(remote) == lost.key.hex:
             with contextlib.suppress(NotOpened):  # attention has been raised
                 adopt(lost, remote, Entry.Source.WEBHOOK)
-            return lost.order_number
+            return OrderPayment.objects.get(pk=lost.payment_id)
     return None
 
 
@@ -152,7 +146,7 @@ def lost_attempts(reference: str) -> QuerySet[Invoice]:
     """The attempts of order ``reference`` whose making was never answered: news of one of them tell
     the id that we lack."""
     return Invoice.objects.select_related("payment").filter(
-        payment__order_number=reference, remote_id=None, may_exist=True
+        payment__reference=reference, remote_id=None, may_exist=True
     )
 
 

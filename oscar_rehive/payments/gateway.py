@@ -7,14 +7,17 @@ from functools import lru_cache
 
 from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection
 
 from oscar_rehive import conf
+from oscar_rehive.databases import in_a_transaction
 from oscar_rehive.models import Invoice
-from oscar_rehive.rehive.client import Client
+from oscar_rehive.rehive.client import Client, Timeouts
 from oscar_rehive.rehive.exceptions import Unintelligible
 
 CURRENCY_SECONDS = 3600
+
+QUICK = Timeouts(connect=1.0, read=2.0)
+"""Seconds, where somebody waits: the sender of a webhook hangs up after 5."""
 
 
 class BusinessNotUsable(Exception):
@@ -24,7 +27,7 @@ class BusinessNotUsable(Exception):
 def client_for(business: conf.BusinessConfig) -> Client:
     """The client of ``business``. Raises ``RuntimeError`` inside a transaction: a slow Rehive must
     never hold a row lock, and an invoice must not outlive an order that is rolled back."""
-    if _in_transaction():
+    if in_a_transaction():
         raise RuntimeError(
             "Rehive must not be called inside a database transaction: a slow Rehive would hold its"
             " locks. If this is a view of your own, mark it with django.db.transaction.non_atomic_requests."
@@ -61,12 +64,9 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_client.cache_clear)
 
 
-def _in_transaction() -> bool:
-    blocks = getattr(connection, "atomic_blocks", ())
-    only_a_test_case = bool(blocks) and all(
-        getattr(block, "_from_testcase", False) for block in blocks
-    )
-    return connection.in_atomic_block and not only_a_test_case
+def currency_key(business: conf.BusinessConfig) -> str:
+    """Where the cache remembers the business's currency: its code and its divisibility."""
+    return f"oscar_rehive:currency:{business.api_url}:{business.business_id}"
 
 
 def divisibility_of(business: conf.BusinessConfig) -> int:
@@ -76,7 +76,7 @@ def divisibility_of(business: conf.BusinessConfig) -> int:
     remembered value that has become wrong costs an attempt, never money. Raises
     ``BusinessNotUsable`` when the business's currency is not the one it is configured for.
     """
-    key = f"oscar_rehive:currency:{business.api_url}:{business.business_id}"
+    key = currency_key(business)
     known = cache.get(key)
     if known is None:
         remote = client_for(business).business()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from django.db.models import Q
 from django.utils import timezone
 
-from oscar_rehive.payments.locking import locked
+from oscar_rehive.models import OrderPayment
 from oscar_rehive.shop import Standing, get_shop
 
 logger = logging.getLogger(__name__)
@@ -33,37 +34,41 @@ def send_confirmation(number: str) -> bool:
     """Send the confirmation of order ``number`` if it is due and nobody else is sending it; True when
     it was sent. Raises ``NotSent``.
 
-    Claimed under the lock, sent outside of it: a mail server is a network call.
+    Claimed by one statement, which only one of several can carry out, and sent outside of any lock: a
+    mail server is a network call.
     """
-    with locked(number) as held:
-        payment, now = held.payment, timezone.now()
-        claimed = payment.mail_claimed_at is not None and payment.mail_claimed_at > now - CLAIM
-        if payment.mail_due_at is None or payment.mail_sent_at is not None or claimed:
-            return False
-        if held.order is None or held.order.standing is Standing.CANCELLED:
-            # Deleted or cancelled meanwhile: there is nothing left to confirm, at any later run.
-            payment.mail_due_at = None
-            payment.save(update_fields=["mail_due_at"])
-            return False
-        payment.mail_claimed_at = now
-        payment.save(update_fields=["mail_claimed_at"])
+    if not _claim(number):
+        return False
+    shop, payment = get_shop(), OrderPayment.objects.get(order_number=number)
+    order = shop.find(number)
+    gone = order is None or not payment.is_for(order.key)
+    if order is None or gone or order.standing is Standing.CANCELLED:
+        # Deleted or cancelled meanwhile: there is nothing left to confirm, at any later run.
+        _note(number, mail_due_at=None, mail_claimed_at=None)
+        return False
     try:
-        get_shop().send_confirmation(number, language=payment.language)
+        shop.send_confirmation(number, language=payment.language)
     except Exception as error:
         # Whatever a shop's mail backend raises: the order is paid, and that must not be in danger.
         logger.exception("The confirmation of order #%s could not be sent; it stays due.", number)
-        _note(number, sent=False)
+        # Free for the next at once, and it still shows when it was tried: reconcile takes it
+        # after the others, or one address that no server accepts would be in their way.
+        _note(number, mail_claimed_at=timezone.now() - CLAIM)
         raise NotSent(f"The mail could not be sent ({type(error).__name__}: {error}).") from error
-    _note(number, sent=True)
+    _note(number, mail_sent_at=timezone.now())
     return True
 
 
-def _note(number: str, *, sent: bool) -> None:
-    with locked(number) as held:
-        if sent:
-            held.payment.mail_sent_at = timezone.now()
-        else:
-            # Free for the next at once, and it still shows when it was tried: reconcile takes it
-            # after the others, or one address that no server accepts would be in their way.
-            held.payment.mail_claimed_at = timezone.now() - CLAIM
-        held.payment.save(update_fields=["mail_sent_at", "mail_claimed_at"])
+def _claim(number: str) -> bool:
+    now = timezone.now()
+    due = OrderPayment.objects.filter(
+        Q(mail_claimed_at=None) | Q(mail_claimed_at__lte=now - CLAIM),
+        order_number=number,
+        mail_due_at__isnull=False,
+        mail_sent_at=None,
+    )
+    return bool(due.update(mail_claimed_at=now))
+
+
+def _note(number: str, **changes: datetime | None) -> None:
+    OrderPayment.objects.filter(order_number=number).update(**changes)

@@ -10,28 +10,25 @@ import time
 from datetime import timedelta
 from enum import Enum
 from typing import Any
-
-from django.db.models import F
-from django.utils import timezone
+from uuid import uuid4
 
 from oscar_rehive import conf
 from oscar_rehive.models import Attention, Entry, Invoice
+from oscar_rehive.payments.carrying_out import change
 from oscar_rehive.payments.cleaning import storable, storable_text
 from oscar_rehive.payments.closing import close_at_rehive
-from oscar_rehive.payments.ending import finish_cancellation
+from oscar_rehive.payments.doors import find_by_reference
+from oscar_rehive.payments.ending import follow_the_order
 from oscar_rehive.payments.gateway import (
+    QUICK,
     BusinessNotUsable,
     business_of,
-    client_for,
     divisibility_of,
 )
-from oscar_rehive.payments.history import raise_attention, write_entry
-from oscar_rehive.payments.locking import Locked, locked
-from oscar_rehive.payments.settling import (
-    disagreement,
-    refresh,
-    with_possible_time,
-)
+from oscar_rehive.payments.plans import Plan
+from oscar_rehive.payments.rules import NO_WORD
+from oscar_rehive.payments.settling import client_of, refresh
+from oscar_rehive.payments.weighing import disagreement, with_possible_time
 from oscar_rehive.rehive.exceptions import RehiveError, Unreachable
 from oscar_rehive.rehive.money import InexactAmount, to_units
 from oscar_rehive.rehive.wire import RemoteInvoice
@@ -40,9 +37,9 @@ from oscar_rehive.shop import Order, Standing, get_shop
 METADATA_KEY = "oscar_rehive_key"
 METADATA_ATTEMPT = "oscar_rehive_attempt"
 
-LEASE = timedelta(seconds=40)
-"""Longer than a look and a POST can take together (P11: 2 + 5 seconds a call), so that an attempt whose
-lease has run out is one whose request was killed."""
+LEASE = timedelta(seconds=60)
+"""Longer than a look and a POST can take together (P11: 2 + 5 seconds a call, and 1 + 2 for the four
+quick ones), so that an attempt whose lease has run out is one whose request was killed."""
 
 LOOK_SECONDS = 6.0
 _STEPS = 6
@@ -100,19 +97,29 @@ def _look(invoice: Invoice) -> bool:
     try:
         return find_lost(invoice, Entry.Source.CHECKOUT, LOOK_SECONDS)
     except RehiveError:
-        with locked(invoice.order_number) as held:
-            held.payment.invoices.filter(pk=invoice.pk).update(lease_ends_at=None)
+
+        def free(plan: Plan) -> None:
+            plan.invoice(invoice.pk).lease_ends_at = None
+
+        change(invoice.order_number, Entry.Source.CHECKOUT, free)
         raise
 
 
 def find_lost(invoice: Invoice, source: str, seconds: float) -> bool:
     """Look at Rehive for an attempt whose answer was lost; True when nothing more needs sending.
 
-    Gives up with ``Unreachable`` after ``seconds``: "not found yet" must not be taken for "not
-    there". An attempt that is not there and no longer wanted is ended.
+    By its reference first, where Rehive's second list can be trusted, and then in the whole list. Gives
+    up with ``Unreachable`` after ``seconds``: "not found yet" must not be taken for "not there". An
+    attempt that is not there and no longer wanted is ended.
     """
     deadline = time.monotonic() + seconds
-    for remote in client_for(business_of(invoice)).invoices():
+    client = client_of(invoice, source)
+    business = business_of(invoice)
+    for remote in find_by_reference(business, invoice.payment.reference, timeouts=QUICK) or ():
+        if matching(remote) == invoice.key.hex:
+            adopt(invoice, client.invoice(remote.id), source)
+            return True
+    for remote in client.invoices():
         if matching(remote) == invoice.key.hex:
             adopt(invoice, remote, source)
             return True
@@ -127,19 +134,15 @@ def find_lost(invoice: Invoice, source: str, seconds: float) -> bool:
 def give_up(invoice: Invoice, source: str) -> None:
     """End an attempt that Rehive does not know. It ``may_exist`` still: an abandoned create can
     land late, so reconcile goes on looking for it for a while."""
-    with locked(invoice.order_number) as held:
-        current = held.payment.invoices.get(pk=invoice.pk)
+
+    def decide(plan: Plan) -> None:
+        current = plan.invoice(invoice.pk)
         if current.state == Invoice.State.OPENING:
             current.state, current.close_due = Invoice.State.CLOSED, False
-            current.save()
-            write_entry(
-                held.payment,
-                source,
-                "Rehive does not know the invoice; it was ended.",
-                invoice=current,
-            )
-            finish_cancellation(held, source)
-            held.payment.save()
+            plan.write("Rehive does not know the invoice; it was ended.", invoice=current)
+            follow_the_order(plan)
+
+    change(invoice.order_number, source, decide)
 
 
 def matching(remote: RemoteInvoice) -> str:
@@ -152,106 +155,99 @@ def matching(remote: RemoteInvoice) -> str:
 def _next_step(
     number: str, business: conf.BusinessConfig, divisibility: int
 ) -> tuple[_Do, Invoice]:
-    with locked(number) as held:
-        order = _payable(held)
-        # What is to be closed goes first: a shopper must never hold two payable pages (P5).
-        stray = held.payment.invoices.filter(close_due=True).exclude(state=Invoice.State.CLOSED)
-        if (invoice := stray.first()) is not None:
+    return change(
+        number, Entry.Source.CHECKOUT, lambda plan: _decide_step(plan, business, divisibility)
+    )
+
+
+def _decide_step(
+    plan: Plan, business: conf.BusinessConfig, divisibility: int
+) -> tuple[_Do, Invoice]:
+    order = _payable(plan)
+    # What is to be closed goes first: a shopper must never hold two payable pages (P5).
+    for invoice in reversed(plan.invoices):
+        if invoice.close_due and invoice.state != Invoice.State.CLOSED:
             return (_Do.CLOSE, invoice) if invoice.remote_id else (_Do.LOOK, invoice)
-        current = held.payment.payable_invoices().first()
-        if current is None:
-            return _Do.POST, _new_attempt(held, order, business, divisibility)
-        if not _fits(current, order):
-            return _supersede(held, current)
-        if current.state == Invoice.State.OPEN:
-            # Of a business that the settings no longer name, nobody could ever ask whether it was
-            # paid.
-            business_of(current)
-            return _Do.REUSE, current
-        if current.lease_ends_at is not None and current.lease_ends_at > timezone.now():
-            raise Busy(f"The invoice of order {number} is being opened.")
-        _lease(current)
-        return _Do.LOOK, current
+    current = next(iter(plan.payable()), None)
+    if current is None:
+        return _Do.POST, _new_attempt(plan, order, business, divisibility)
+    if not plan.fits(current):
+        plan.close([current])
+        plan.write("Something else is missing by now; the invoice is replaced.", invoice=current)
+        return (_Do.CLOSE, current) if current.remote_id else (_Do.LOOK, current)
+    if current.state == Invoice.State.OPEN:
+        # Of a business that the settings no longer name, nobody could ever ask whether it was paid.
+        business_of(current)
+        return _Do.REUSE, current
+    if current.lease_ends_at is not None and current.lease_ends_at > plan.now:
+        raise Busy(f"The invoice of order {order.number} is being opened.")
+    _lease(plan, current)
+    return _Do.LOOK, current
 
 
-def _payable(held: Locked) -> Order:
-    payment, order = held.payment, held.order
+def _payable(plan: Plan) -> Order:
+    payment, order = plan.payment, plan.order
     if order is None:
         raise NotPayable(f"Order {payment.order_number} does not exist.")
     if order.total <= 0:
         raise NotPayable(f"There is nothing to pay for order {order.number}.")
-    if (
-        payment.is_settled
-        or payment.cancel_reason
-        or order.paid_elsewhere
-        or order.standing is not Standing.PENDING
-    ):
+    if payment.is_settled or payment.cancel_reason or order.standing is not Standing.PENDING:
         raise NotPayable(f"Order {order.number} is not waiting for a payment.")
-    if any(paid.kept() for paid in payment.invoices.filter(state=Invoice.State.PAID)):
+    if any(paid.state == Invoice.State.PAID and paid.kept() for paid in plan.invoices):
         raise NotPayable(f"Money for order {order.number} is here and waits for a person.")
-    if payment.window_ends_at <= timezone.now():
+    if plan.missing(without=next(iter(plan.payable()), None)) <= 0:
+        raise NotPayable(f"Nothing is missing of order {order.number}.")
+    if payment.window_ends_at <= plan.now:
         raise NotPayable(f"The time to pay order {order.number} is over.")
     return order
 
 
-def _fits(invoice: Invoice, order: Order) -> bool:
-    """An open invoice is reused only while it still asks for what the order costs (peer bug 10)."""
-    return (invoice.total, invoice.currency) == (order.total, order.currency)
-
-
-def _supersede(held: Locked, invoice: Invoice) -> tuple[_Do, Invoice]:
-    invoice.close_due = True
-    invoice.save()
-    write_entry(
-        held.payment,
-        Entry.Source.CHECKOUT,
-        "The order's total changed; the invoice is replaced.",
-        invoice=invoice,
-    )
-    return (_Do.CLOSE, invoice) if invoice.remote_id else (_Do.LOOK, invoice)
-
-
 def _new_attempt(
-    held: Locked, order: Order, business: conf.BusinessConfig, divisibility: int
+    plan: Plan, order: Order, business: conf.BusinessConfig, divisibility: int
 ) -> Invoice:
+    asked = plan.missing()
     try:
-        amount = to_units(order.total, divisibility)
+        amount = to_units(asked, divisibility)
     except InexactAmount as error:
         raise BusinessNotUsable(str(error)) from None
     invoice = Invoice(
-        payment=held.payment,
-        attempt=_next_attempt(held),
+        payment=plan.payment,
+        attempt=next_attempt(plan),
         business_id=business.business_id,
         currency=order.currency,
         divisibility=divisibility,
         total=order.total,
+        covered=order.total - asked,
         amount=amount,
+        created_at=plan.now,
     )
-    _lease(invoice)
+    _lease(plan, invoice)
+    plan.invoices.append(invoice)
     return invoice
 
 
-def _next_attempt(held: Locked) -> int:
-    newest = held.payment.invoices.order_by("-attempt").first()
-    return newest.attempt + 1 if newest else 1
+def next_attempt(plan: Plan) -> int:
+    """The number of the payment's next attempt."""
+    return max((invoice.attempt for invoice in plan.invoices), default=0) + 1
 
 
-def _lease(invoice: Invoice) -> None:
+def _lease(plan: Plan, invoice: Invoice) -> None:
     """Note, before anything is sent, that it may have been sent: a killed process tells nobody."""
-    invoice.sent_at = timezone.now()
-    invoice.lease_ends_at = invoice.sent_at + LEASE
+    invoice.sent_at = plan.now
+    invoice.lease_ends_at = plan.now + LEASE
     invoice.may_exist = True
     invoice.posts = invoice.posts or 1
-    invoice.save()
 
 
 def _count_post(invoice: Invoice) -> None:
-    with locked(invoice.order_number) as held:
-        held.payment.invoices.filter(pk=invoice.pk).update(posts=F("posts") + 1)
+    def decide(plan: Plan) -> None:
+        plan.invoice(invoice.pk).posts += 1
+
+    change(invoice.order_number, Entry.Source.CHECKOUT, decide)
 
 
 def _post(invoice: Invoice, return_url: str, *, again: bool) -> None:
-    client = client_for(business_of(invoice))
+    client = client_of(invoice, Entry.Source.CHECKOUT)
     try:
         remote = client.create_invoice(
             _fields(invoice, return_url), idempotency_key=f"{invoice.key}-{invoice.version}"
@@ -265,10 +261,10 @@ def _post(invoice: Invoice, return_url: str, *, again: bool) -> None:
 def _fields(invoice: Invoice, return_url: str) -> dict[str, Any]:
     ends = int(invoice.payment.window_ends_at.timestamp()) * 1000
     return {
-        "request_reference": invoice.order_number,
+        "request_reference": invoice.payment.reference,
         "request_amount": invoice.amount,
         "status": "initiated",
-        "description": f"Order {invoice.order_number}"[:255],
+        "description": f"Order {invoice.payment.reference}"[:255],
         "return_url": return_url,
         "due_date": ends,
         "expiration_date": ends,
@@ -277,62 +273,29 @@ def _fields(invoice: Invoice, return_url: str) -> dict[str, Any]:
 
 
 def _record_failure(invoice: Invoice, error: RehiveError, *, again: bool) -> None:
-    with locked(invoice.order_number) as held:
-        current = held.payment.invoices.get(pk=invoice.pk)
+    def decide(plan: Plan) -> None:
+        current = plan.invoice(invoice.pk)
         if current.state != Invoice.State.OPENING:
             return
         current.lease_ends_at = None
-        if isinstance(error, Unreachable) and error.was_answered:
-            current.version += 1  # another key: to this one Rehive would repeat its fault
-        if not error.may_have_happened:
-            # Rehive replays a first answer to the same key for 24 hours, a refusal included; so a
-            # refused attempt ends here and the next try is a new one.
-            # Unless it was sent before: that first create may still land, whatever became of its
-            # repetition (found by tests/model).
-            current.may_exist = again
+        # Rehive replays a first answer to the same key for 24 hours, a refusal and a fault of its
+        # own included; so an attempt that was answered ends here, and the next try is a new one.
+        was_answered = isinstance(error, Unreachable) and error.was_answered
+        if was_answered or not error.may_have_happened:
+            # It may exist all the same: after a fault, or where it was sent before and that first
+            # create may still land, whatever became of its repetition (found by tests/model).
+            current.may_exist = again or was_answered
             current.state = Invoice.State.CLOSED
             current.close_due = False
-        current.save()
-        write_entry(
-            held.payment,
-            Entry.Source.CHECKOUT,
-            f"The invoice could not be opened: {error}",
-            invoice=current,
-        )
+        plan.write(f"The invoice could not be opened: {error}", invoice=current)
+
+    change(invoice.order_number, Entry.Source.CHECKOUT, decide)
 
 
 def adopt(invoice: Invoice, remote: RemoteInvoice, source: str) -> None:
     """Take ``remote`` for the attempt's invoice, and close it if it is not what was asked for or
     not wanted any more. Raises ``NotOpened`` in the first case."""
-    with locked(invoice.order_number) as held:
-        current = held.payment.invoices.get(pk=invoice.pk)
-        fault = ""
-        if current.remote_id is None:
-            fault = _fault(current, remote)
-            _fill_in(current, remote)
-            current.close_due = (
-                current.close_due
-                or current.state == Invoice.State.CLOSED
-                or held.payment.is_settled
-                or bool(fault)
-            )
-            current.state = Invoice.State.OPEN
-            current.save()
-            write_entry(
-                held.payment,
-                source,
-                "The invoice is open at Rehive.",
-                invoice=current,
-                to_status=current.remote_status,
-            )
-        if fault:
-            raise_attention(
-                held.payment,
-                Attention.Kind.MISMATCH,
-                f"Rehive made invoice {current} wrongly: {fault}. It is being cancelled.",
-                invoice=current,
-                ways_out="Compare BUSINESS_ID and the business's currency with the settings.",
-            )
+    fault = change(invoice.order_number, source, lambda plan: _take(plan, invoice.pk, remote))
     invoice.refresh_from_db()
     if invoice.close_due:
         close_at_rehive(invoice, source)
@@ -343,30 +306,64 @@ def adopt(invoice: Invoice, remote: RemoteInvoice, source: str) -> None:
         raise NotOpened(f"Rehive made something else than what was asked for: {fault}.")
 
 
+def _take(plan: Plan, pk: int, remote: RemoteInvoice) -> str:
+    invoice = plan.invoice(pk)
+    if invoice.remote_id is not None:
+        return ""
+    fault = _fault(invoice, remote)
+    others = [other for other in plan.payable() if other is not invoice and not other.close_due]
+    _fill_in(plan, invoice, remote)
+    invoice.close_due = (
+        invoice.close_due
+        or invoice.state == Invoice.State.CLOSED
+        or plan.payment.is_settled
+        or bool(others)
+        or bool(fault)
+    )
+    invoice.state = Invoice.State.OPEN
+    plan.write("The invoice is open at Rehive.", invoice=invoice, to_status=invoice.remote_status)
+    if fault:
+        plan.attend(
+            Attention.Kind.MISMATCH,
+            f"Rehive made invoice {invoice} wrongly: {fault}. It is being cancelled.",
+            invoice=invoice,
+            ways_out="Compare BUSINESS_ID and the business's currency with the settings.",
+        )
+    return fault
+
+
 def adopt_twin(invoice: Invoice, remote: RemoteInvoice, source: str) -> None:
     """Close ``remote``, which a second create of ``invoice`` has made beside the one in use; noted
     as an attempt of its own, so that money that comes through it is not lost."""
-    with locked(invoice.order_number) as held:
-        twin = Invoice.objects.create(
-            payment=held.payment,
-            attempt=_next_attempt(held),
+
+    def decide(plan: Plan) -> Invoice:
+        first = plan.invoice(invoice.pk)
+        twin = Invoice(
+            payment=plan.payment,
+            attempt=next_attempt(plan),
             state=Invoice.State.CLOSED,
-            business_id=invoice.business_id,
-            currency=invoice.currency,
-            divisibility=invoice.divisibility,
-            total=invoice.total,
-            amount=invoice.amount,
+            key=uuid4(),
+            business_id=first.business_id,
+            currency=first.currency,
+            divisibility=first.divisibility,
+            total=first.total,
+            covered=first.covered,
+            amount=first.amount,
+            created_at=plan.now,
         )
-    adopt(twin, remote, source)
+        plan.invoices.append(twin)
+        return twin
+
+    adopt(change(invoice.order_number, source, decide), remote, source)
 
 
-def _fill_in(invoice: Invoice, remote: RemoteInvoice) -> None:
+def _fill_in(plan: Plan, invoice: Invoice, remote: RemoteInvoice) -> None:
     invoice.remote_id = remote.id
-    invoice.remote_status = storable_text(remote.status)[:64]
-    invoice.remote_updated = with_possible_time(remote).updated
+    invoice.remote_status = storable_text(remote.status)[:64] or NO_WORD
+    invoice.remote_updated = with_possible_time(remote, plan.now).updated
     invoice.redirect_url = storable_text(remote.redirect_url)
     invoice.quotes = storable([quote.raw for quote in remote.quotes])
-    invoice.asked_at = timezone.now()
+    invoice.asked_at = plan.now
     invoice.lease_ends_at = None
     # Sent twice because the first answer never came, it may be there twice (rehive-api.md: do not
     # rely on the idempotency key alone).
@@ -376,7 +373,7 @@ def _fill_in(invoice: Invoice, remote: RemoteInvoice) -> None:
 
 def _fault(invoice: Invoice, remote: RemoteInvoice) -> str:
     fault = disagreement(invoice, remote)
-    if not fault and remote.reference != invoice.order_number:
+    if not fault and remote.reference != invoice.payment.reference:
         fault = "it carries no reference to the order"
     if not fault and not remote.has_usable_redirect_url:
         fault = "its redirect_url is not an absolute http(s) address"

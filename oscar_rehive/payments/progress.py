@@ -9,7 +9,7 @@ from enum import Enum
 from django.utils import timezone
 
 from oscar_rehive.models import Invoice, OrderPayment
-from oscar_rehive.payments.closing import money_is_here_or_comes
+from oscar_rehive.payments.signs import money_is_here_or_comes
 from oscar_rehive.rehive.money import floor_to_places, from_units
 from oscar_rehive.rehive.statuses import Status
 from oscar_rehive.shop import Order, Standing, get_shop
@@ -35,8 +35,8 @@ WAITING = frozenset({Stage.CONFIRMING, Stage.OPENING, Stage.ENDING})
 
 @dataclass(frozen=True)
 class Progress:
-    """An order, the attempt that matters to the shopper and the stage both are at. ``missing`` is in
-    the order's currency, and meant for ``PART_PAID``; ``came_before`` is what came through attempts
+    """An order, the attempt that matters to the shopper and the stage both are at. ``missing`` is what
+    nobody holds yet of the total, in its currency; ``came_before`` is what came through attempts
     that have ended and was not given back; ``money_comes`` tells whether any money, through whichever
     attempt, is here or on its way."""
 
@@ -65,6 +65,11 @@ class Progress:
         return payable and self.payment.window_ends_at > timezone.now()
 
     @property
+    def is_part_covered(self) -> bool:
+        """Whether only a part of the total is still to be paid."""
+        return 0 < self.missing < self.order.total
+
+    @property
     def is_cancellable(self) -> bool:
         """Whether the shopper may cancel the order: nothing was paid and nothing is on its way, through
         this attempt or another."""
@@ -83,12 +88,16 @@ def progress_of(number: str) -> Progress | None:
     """How far order ``number`` is, from the database alone; None where it is not ours or gone."""
     payment = OrderPayment.objects.filter(order_number=number).first()
     order = get_shop().find(number) if payment else None
-    if payment is None or order is None:
+    if payment is None or order is None or not payment.is_for(order.key):
         return None
     attempts = list(payment.invoices.order_by("-attempt"))
     invoice = _telling_invoice(payment, attempts)
-    received = from_units(invoice.received, invoice.divisibility) if invoice else Decimal(0)
-    missing = max(order.total - floor_to_places(received, 2), Decimal(0))
+    kept = [
+        from_units(one.kept(), one.divisibility)
+        for one in attempts
+        if one.currency == order.currency
+    ]
+    held = order.covered + floor_to_places(sum(kept, Decimal(0)), 2)
     ended = [
         from_units(one.kept(), one.divisibility)
         for one in attempts
@@ -99,20 +108,24 @@ def progress_of(number: str) -> Progress | None:
         payment,
         invoice,
         _stage(order, payment, invoice),
-        missing,
+        missing=max(order.total - held, Decimal(0)),
         came_before=floor_to_places(sum(ended, Decimal(0)), 2),
         money_comes=any(money_is_here_or_comes(one) for one in attempts),
     )
 
 
 def _telling_invoice(payment: OrderPayment, attempts: list[Invoice]) -> Invoice | None:
-    """The attempt that matters to the shopper: a paid one before all others, then the newest of
-    ``attempts``, which come newest first. One whose money was given back is over, unless it has
-    paid the order: the order can be paid anew, and Rehive must be asked about that."""
+    """The attempt that matters to the shopper: a paid one before all others, then the one in use, then
+    the newest of ``attempts``, which come newest first. One whose money was given back is over, unless
+    it has paid the order: the order can be paid anew, and Rehive must be asked about that.
+
+    Not simply the newest: a second create that landed beside the one in use is newer, and is being
+    closed (a payer was told "closed, pay again")."""
     for one in attempts:
         if one.state == Invoice.State.PAID and (payment.paid_at or one.kept()):
             return one
-    return attempts[0] if attempts else None
+    in_use = (one for one in attempts if one.in_use)
+    return next(in_use, attempts[0] if attempts else None)
 
 
 def _stage(order: Order, payment: OrderPayment, invoice: Invoice | None) -> Stage:

@@ -10,27 +10,32 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from oscar_rehive import conf
 from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment
-from oscar_rehive.payments.cancelling import NotCancellable, cancel_order, finish
-from oscar_rehive.payments.closing import is_part_paid_unsaid, is_under_way
+from oscar_rehive.payments.cancelling import (
+    NotCancellable,
+    cancel_order,
+    finish,
+    look_at_order,
+)
+from oscar_rehive.payments.carrying_out import change
 from oscar_rehive.payments.deliveries import lost_attempts, work_on_waiting
-from oscar_rehive.payments.ending import BY_STAFF, TAKEN_BACK
 from oscar_rehive.payments.gateway import client_for
-from oscar_rehive.payments.history import raise_attention
-from oscar_rehive.payments.locking import locked
 from oscar_rehive.payments.mails import NotSent, send_confirmation
+from oscar_rehive.payments.obstacles import remind_of_money
 from oscar_rehive.payments.opening import NotOpened
+from oscar_rehive.payments.plans import Plan
 from oscar_rehive.payments.refunding import IN_FLIGHT, follow
-from oscar_rehive.payments.settling import refresh, set_paid_status
+from oscar_rehive.payments.rules import give_paid_status
+from oscar_rehive.payments.settling import refresh
 from oscar_rehive.payments.strays import find_all, lost_of
 from oscar_rehive.rehive.exceptions import NotFound, RehiveError, Throttled, Unreachable
-from oscar_rehive.rehive.statuses import Status
 from oscar_rehive.shop import Standing, get_shop
 
 logger = logging.getLogger(__name__)
@@ -167,7 +172,8 @@ def _open() -> Iterator[Task]:
     """Those that nobody has asked about for the longest time first."""
     now = timezone.now()
     due = Q(created_at__gt=now - YOUNG) | Q(asked_at=None) | Q(asked_at__lte=now - OPEN_EVERY)
-    open_now = Invoice.objects.filter(due, state=Invoice.State.OPEN).select_related("payment")
+    asked = Q(due, state=Invoice.State.OPEN) | Q(doubted_since__isnull=False)
+    open_now = Invoice.objects.filter(asked).select_related("payment")
     for invoice in open_now.order_by("asked_at"):
         yield Task(f"invoice {invoice}", _ask(invoice), invoice.business_id)
 
@@ -263,52 +269,49 @@ def _expire(number: str) -> Callable[[Summary], None]:
                 number, reason="It was not paid in time.", source=SOURCE
             )
         except NotCancellable:
-            _note_part_paid(number)
+            change(number, SOURCE, remind_of_money)
 
     return do
 
 
-def _note_part_paid(number: str) -> None:
-    with locked(number) as held:
-        for invoice in held.payment.invoices.all():
-            if invoice.remote_status == Status.UNDERPAID:
-                money = f"{invoice.recorded} of {invoice.total} {invoice.currency} were paid"
-            elif is_part_paid_unsaid(invoice):
-                money = f"part was paid, says Rehive, though invoice {invoice} is not underpaid"
-            elif invoice.state == Invoice.State.CLOSED and is_under_way(invoice):
-                money = f"money was on its way when invoice {invoice} expired"
-            else:
-                continue
-            raise_attention(
-                held.payment,
-                Attention.Kind.PART_PAID,
-                f"The time to pay is over, and {money}.",
-                invoice=invoice,
-                subject=f"{invoice.attempt}: {invoice.received}",
-                ways_out="Let it pay the order, or cancel the order and refund what was paid.",
-            )
+def _standing() -> Iterator[Task]:
+    """Orders whose status somebody has changed since it was last seen, whoever and however: cancelled and
+    yet holding stock, taken back and holding none, paid and pending again. And those whose payment had
+    ended because others paid, and that nobody pays any more."""
+    shop, young = get_shop(), timezone.now() - PAID_FOR
+
+    def payments(**which: object) -> QuerySet[Any, Any]:
+        found = OrderPayment.objects.filter(window_ends_at__gt=young, **which)
+        return found.values_list("order_number", flat=True)
+
+    ended = payments(closed_at__isnull=False, paid_at=None, released_at=None)
+    ended_untold = ended.exclude(attentions__kind=Attention.Kind.DISAGREES)
+    # One question for each status, however many orders there are. What nobody has seen yet (placed a
+    # moment ago, or before the update that began to look) is asked about for what it means.
+    differing = [
+        *shop.standing_as(Standing.CANCELLED, payments(seen_status="", released_at=None)),
+        *shop.standing_as(Standing.PENDING, payments(seen_status="", released_at__isnull=False)),
+        *shop.unpaid(ended_untold),
+    ]
+    seen = OrderPayment.objects.exclude(seen_status="").order_by("seen_status")
+    for status in seen.values_list("seen_status", flat=True).distinct():
+        differing += shop.changed_from(status, payments(seen_status=status))
+    for number in dict.fromkeys(differing):
+        yield Task(f"standing of order {number}", _look(number))
+
+
+def _look(number: str) -> Callable[[Summary], None]:
+    return lambda summary: look_at_order(number, SOURCE)
 
 
 def _closings() -> Iterator[Task]:
-    """Orders that wait for their end, orders that staff cancelled and that hold stock still, and
-    invoices that must not stay payable."""
-    wished = OrderPayment.objects.filter(released_at=None).exclude(cancel_reason="")
-    ending = wished.filter(paid_at=None, closed_at=None).values_list("order_number", flat=True)
-    by_staff = wished.filter(cancel_reason=BY_STAFF).values_list("order_number", flat=True)
-    holding = [number for number in by_staff if _is_cancelled(number)]
+    """Orders that wait for their end, and invoices that must not stay payable."""
+    wished = OrderPayment.objects.filter(paid_at=None, closed_at=None).exclude(cancel_reason="")
+    asks = dict.fromkeys(wished.values_list("order_number", flat=True), "")
     due = Invoice.objects.filter(close_due=True)
-    brought_back = OrderPayment.objects.filter(cancel_reason=TAKEN_BACK)
-    taken_back = brought_back.values_list("order_number", flat=True)
-    asks = dict.fromkeys([*ending, *holding, *taken_back], "")
     asks |= dict(due.values_list("payment__order_number", "business_id"))
     for number in sorted(asks):
         yield Task(f"closing invoices of order {number}", _finish(number), asks[number])
-
-
-def _is_cancelled(number: str) -> bool:
-    """Not so where staff have changed their mind or deleted the order: it has nothing to release."""
-    order = get_shop().find(number)
-    return order is not None and order.standing is Standing.CANCELLED
 
 
 def _finish(number: str) -> Callable[[Summary], None]:
@@ -326,14 +329,12 @@ def _statuses() -> Iterator[Task]:
 
 
 def _set_status(number: str) -> Callable[[Summary], None]:
-    def do(summary: Summary) -> None:
-        with locked(number) as held:
-            invoice = held.payment.invoices.filter(state=Invoice.State.PAID).first()
-            if held.payment.status_due and invoice is not None:
-                set_paid_status(held, invoice, SOURCE)
-                held.payment.save()
+    def decide(plan: Plan) -> None:
+        paid = [one for one in plan.invoices if one.state == Invoice.State.PAID]
+        if plan.payment.status_due and paid:
+            give_paid_status(plan, paid[-1])
 
-    return do
+    return lambda summary: change(number, SOURCE, decide)
 
 
 def _mails() -> Iterator[Task]:
@@ -357,6 +358,7 @@ def _mail(number: str) -> Callable[[Summary], None]:
 # was settled on the way is finished at the end; the mails last, for a mail server that hangs must not
 # keep orders from being settled.
 STAGES: tuple[Callable[[], Iterator[Task]], ...] = (
+    _standing,
     _closings,
     _overdue,
     _deliveries,

@@ -88,7 +88,9 @@ class Client:
         self._business_url = (
             f"{api_url.rstrip('/')}/manager/businesses/{quote(business_id, safe='')}/"
         )
-        self._webhooks_url = f"{payment_requests_url.rstrip('/')}/user/webhooks/"
+        user_url = f"{payment_requests_url.rstrip('/')}/user/"
+        self._webhooks_url = f"{user_url}webhooks/"
+        self._requests_url = f"{user_url}requests/"
         self._token = token
         self._auth = _TokenAuth(token)
         self._session = session or pooled_session()
@@ -125,6 +127,22 @@ class Client:
         One that cannot be read is left out: it must not hide all the others, for ever.
         """
         found = self._all(f"{self._business_url}invoices/", _invoice_or_none)
+        return (invoice for invoice in found if invoice is not None)
+
+    def payment_requests(
+        self, *, timeouts: Timeouts = Timeouts(), **filters: str
+    ) -> Iterator[wire.RemoteInvoice]:
+        """The invoices that pass ``filters``, as the Payment Requests service lists them.
+
+        Not documented is whether the token sees its invoices there and whether each filter is obeyed
+        (rehive-api.md, "Payment requests"): what is listed exists, what is not listed may exist all
+        the same. One that cannot be read is left out. Raises ``ValueError`` for an empty filter,
+        which is none: it would bring the whole list.
+        """
+        for name, value in filters.items():
+            if not value.strip():
+                raise ValueError(f"The filter {name} is empty.")
+        found = self._all(self._requests_url, _invoice_or_none, timeouts=timeouts, filters=filters)
         return (invoice for invoice in found if invoice is not None)
 
     def update_invoice(
@@ -190,14 +208,19 @@ class Client:
         return read(_unwrap(self._send(method, url, **kwargs)))
 
     def _all(
-        self, url: str, read: Callable[[Any], T], *, timeouts: Timeouts = Timeouts()
+        self,
+        url: str,
+        read: Callable[[Any], T],
+        *,
+        timeouts: Timeouts = Timeouts(),
+        filters: Mapping[str, str] | None = None,
     ) -> Iterator[T]:
         # Pages are counted here and Rehive's own "next" only tells whether there is one: following
         # its address would send our token to whatever host it names.
         page, last = 0, MAX_PAGES
         while page < last:
             page += 1
-            params = {"page": page, "page_size": PAGE_SIZE}
+            params = {**(filters or {}), "page": page, "page_size": PAGE_SIZE}
             data = _unwrap(self._send("GET", url, params=params, timeouts=timeouts))
             results = data.get("results") if isinstance(data, Mapping) else data
             if not isinstance(results, list):
@@ -289,7 +312,8 @@ def _interpret(response: requests.Response, content: bytes, secrets: Sequence[st
     if payload is None:
         raise Unintelligible(
             f"Something in front of Rehive answered (status {status}, not JSON); check API_URL"
-            " and PAYMENT_REQUESTS_URL."
+            " and PAYMENT_REQUESTS_URL.",
+            is_rehives=False,
         )
     if status == 401:
         raise Unauthorised("Rehive does not accept the token (401); check TOKEN in OSCAR_REHIVE.")
@@ -301,7 +325,7 @@ def _interpret(response: requests.Response, content: bytes, secrets: Sequence[st
         raise NotFound("Rehive does not know what was asked for (404).")
     if _is_error(payload) or 400 <= status < 500:
         raise Refused(message or f"status {status}", field_errors)
-    raise Unintelligible(f"Rehive answered with the unexpected status {status}.")
+    raise Unintelligible(f"Rehive answered with the unexpected status {status}.", is_rehives=False)
 
 
 def _is_error(payload: Any) -> bool:

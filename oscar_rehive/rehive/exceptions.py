@@ -70,6 +70,13 @@ class Refused(RehiveError):
 
 
 class Unintelligible(RehiveError):
-    """An answer that is not what Rehive documents, such as a proxy's HTML page."""
+    """An answer that is not what Rehive documents, such as a proxy's HTML page.
+
+    ``is_rehives`` tells that it was Rehive itself that answered, and not something in front of it.
+    """
 
     may_have_happened = True
+
+    def __init__(self, message: str = "", *, is_rehives: bool = True) -> None:
+        super().__init__(message)
+        self.is_rehives = is_rehives

@@ -8,7 +8,15 @@ Python's default Decimal context, which would round without a word.
 
 from __future__ import annotations
 
-from decimal import ROUND_DOWN, Context, Decimal, FloatOperation, Inexact, InvalidOperation
+from decimal import (
+    ROUND_CEILING,
+    ROUND_DOWN,
+    Context,
+    Decimal,
+    FloatOperation,
+    Inexact,
+    InvalidOperation,
+)
 
 MAX_DIVISIBILITY = 18
 
@@ -45,6 +53,12 @@ def to_units(amount: Decimal, divisibility: int) -> int:
             " prices, or sell in a currency that has them."
         )
     return int(scaled)
+
+
+def to_units_up(amount: Decimal, divisibility: int) -> int:
+    """Convert ``amount`` of a currency to its smallest units, rounded up: what must come at least."""
+    scaled = _EXACT.scaleb(amount, check_divisibility(divisibility))
+    return int(scaled.to_integral_value(rounding=ROUND_CEILING, context=_FLOOR))
 
 
 def from_units(units: int, divisibility: int) -> Decimal:

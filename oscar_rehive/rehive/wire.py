@@ -101,10 +101,12 @@ class Transaction:
 
 @dataclass(frozen=True)
 class RemoteRefund:
-    """A refund as Rehive told it; ``amount`` in smallest units of the invoice's currency."""
+    """A refund as Rehive told it; ``amount`` in smallest units of ``currency``, which is the invoice's
+    where it is not told (None)."""
 
     id: str
     amount: int
+    currency: Currency | None
     status: str
     raw: Payload = field(repr=False)
 
@@ -151,7 +153,8 @@ def read_invoice(payload: Any) -> RemoteInvoice:
     """Read an invoice; ``id``, ``status``, ``request_amount``, ``request_currency`` are insisted on."""
     data = _object(payload, "invoice")
     status = data.get("status")
-    if not isinstance(status, str) or not status:
+    # An empty one is an unknown one: a person is told, and not every run fails.
+    if not isinstance(status, str):
         raise Unintelligible("Rehive sent an invoice without a status.")
     metadata = data.get("metadata")
     quotes = data.get("payment_processor_quotes")
@@ -193,6 +196,7 @@ def read_refund(payload: Any) -> RemoteRefund:
     return RemoteRefund(
         id=identifier,
         amount=_units(data.get("amount"), "refund's amount"),
+        currency=_refund_currency(data.get("currency")),
         status=_text(data.get("status")),
         raw=data,
     )
@@ -253,6 +257,13 @@ def _currency(payload: Any, what: str) -> Currency:
         except ValueError as error:
             raise Unintelligible(f"Rehive sent a {what} in {code}: {error}") from None
     return Currency(code=code, divisibility=divisibility)
+
+
+def _refund_currency(payload: Any) -> Currency | None:
+    """A currency that may be told by its code alone, as an object, or not at all."""
+    told = payload if isinstance(payload, Mapping) else {"code": payload}
+    code = _text(told.get("code"))
+    return Currency(code, _optional_int(told.get("divisibility"))) if code else None
 
 
 def _units(value: Any, what: str) -> int:

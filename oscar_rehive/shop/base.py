@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
+
+from django.db.models import QuerySet
 
 
 class Standing(Enum):
@@ -30,9 +33,19 @@ class Order:
     currency: str
     status: str
     standing: Standing
-    paid_elsewhere: bool
-    """Whether another payment source than Rehive covers the total: asked of the money's origin,
-    never of the status, which some shops share between "pending" and "paid" (peer bug 2)."""
+    covered: Decimal
+    """What payment sources other than Rehive hold of it, in ``currency``: of each the larger of what
+    was allocated and what was debited, less what was refunded. Asked of the money's origin, never of
+    the status, which some shops share between "pending" and "paid" (peer bug 2)."""
+    key: str = ""
+    """The shop's own key of it: its number may be given to another order, this not."""
+    is_final: bool = False
+    """Whether the shop lets no other status follow."""
+
+    @property
+    def paid_elsewhere(self) -> bool:
+        """Whether those sources cover the whole total."""
+        return self.covered > 0 and self.covered >= self.total
 
 
 @dataclass(frozen=True)
@@ -47,7 +60,8 @@ class Refilled:
 class Shop(Protocol):
     """What the payment service needs of a shop.
 
-    Every method that writes expects the order's lock to be held: ``lock`` within a transaction.
+    One object serves one transaction: it may remember the order that it has locked. Every method that
+    writes expects the order's lock to be held: ``lock`` within a transaction.
     """
 
     ledger_places: int
@@ -58,6 +72,17 @@ class Shop(Protocol):
 
     def find(self, number: str) -> Order | None:
         """The order as it is now, or None."""
+
+    def standing_as(self, standing: Standing, among: QuerySet[Any]) -> list[str]:
+        """Of the order numbers that the query ``among`` gives (one column, in the orders' own
+        database) those whose order exists and stands like this, in one statement."""
+
+    def changed_from(self, status: str, among: QuerySet[Any]) -> list[str]:
+        """Likewise those whose order exists and has another status than ``status``."""
+
+    def unpaid(self, among: QuerySet[Any]) -> list[str]:
+        """Likewise those whose order is pending and not covered by other sources than Rehive, in two
+        statements."""
 
     def lock(self, number: str) -> Order | None:
         """Lock the order until the transaction ends, and read it anew; None if there is none."""
@@ -78,11 +103,13 @@ class Shop(Protocol):
     def set_cancelled(self, number: str, *, reason: str) -> None:
         """Move the order to the cancelled status; raises ``StatusRefused`` as above."""
 
-    def release(self, number: str) -> None:
-        """Give back what a cancelled order holds: its stock, its use of vouchers and offers."""
+    def release(self, number: str) -> dict[str, Any]:
+        """Give back what a cancelled order holds: its stock, its use of vouchers and offers. What
+        exactly was given back, in JSON's types, is what ``hold`` wants."""
 
-    def hold(self, number: str) -> None:
-        """Hold the stock again that was given back: the order is no longer cancelled."""
+    def hold(self, number: str, released: Mapping[str, Any] | None) -> list[str]:
+        """Take again exactly what was ``released`` (None: nobody has noted it), for the order is no
+        longer cancelled. What cannot be had any more is not taken; each is a sentence for a person."""
 
     def send_confirmation(self, number: str, *, language: str) -> None:
         """Send the order confirmation. Network: never under a lock."""

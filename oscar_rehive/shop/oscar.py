@@ -1,27 +1,25 @@
 """Oscar: what paying, cancelling and releasing mean for its orders.
 
-Oscar's own ``Order.set_status`` and ``Source.debit`` neither lock nor re-read: everything here reads
-the row anew while the order's lock is held.
+Oscar's own ``Order.set_status`` and ``Source.debit`` neither lock nor re-read: everything here works on
+rows that were read while the order's lock is held, where they are written.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
-from django.contrib.auth.models import AnonymousUser
-from django.contrib.sites.models import Site
-from django.db import OperationalError, transaction
-from django.db.models import F, Sum
-from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
-from django.utils import translation
+from django.db import OperationalError, connections, transaction
+from django.db.models import QuerySet
+from django.db.models.signals import post_save, pre_save
 from oscar.core.loading import get_class, get_model
 
 from oscar_rehive import conf
+from oscar_rehive.databases import database_of, where_written
+from oscar_rehive.shop import confirmation, giving_up
 from oscar_rehive.shop.base import Order, Standing, StatusRefused
 
 logger = logging.getLogger(__name__)
@@ -33,13 +31,11 @@ REFUNDED_EVENT = "Refunded"
 
 OscarOrder = get_model("order", "Order")
 OrderLine = get_model("order", "Line")
-OrderDiscount = get_model("order", "OrderDiscount")
+PaymentEvent = get_model("order", "PaymentEvent")
 PaymentEventType = get_model("order", "PaymentEventType")
 Source = get_model("payment", "Source")
 SourceType = get_model("payment", "SourceType")
-Voucher = get_model("voucher", "Voucher")
-VoucherApplication = get_model("voucher", "VoucherApplication")
-ConditionalOffer = get_model("offer", "ConditionalOffer")
+Transaction = get_model("payment", "Transaction")
 
 
 class OscarShop:
@@ -49,55 +45,93 @@ class OscarShop:
     ledger_places = 2
     ledger_limit = Decimal("9999999999.99")
 
+    def __init__(self) -> None:
+        self._locked: Any | None = None
+
     def find(self, number: str) -> Order | None:
-        order = OscarOrder._default_manager.filter(number=number).first()
+        order = where_written(OscarOrder).filter(number=number).first()
         return _snapshot(order) if order else None
 
+    def standing_as(self, standing: Standing, among: QuerySet[Any]) -> list[str]:
+        orders = where_written(OscarOrder).filter(number__in=among)
+        meanings = _meanings()
+        if standing is Standing.MOVED_ON:
+            orders = orders.exclude(status__in=meanings)
+        else:
+            words = [status for status, meaning in meanings.items() if meaning is standing]
+            orders = orders.filter(status__in=words)
+        return [str(number) for number in orders.order_by("pk").values_list("number", flat=True)]
+
+    def changed_from(self, status: str, among: QuerySet[Any]) -> list[str]:
+        orders = where_written(OscarOrder).filter(number__in=among).exclude(status=status)
+        return [str(number) for number in orders.order_by("pk").values_list("number", flat=True)]
+
+    def unpaid(self, among: QuerySet[Any]) -> list[str]:
+        orders = where_written(OscarOrder).filter(number__in=among)
+        pending = list(orders.filter(status=conf.order_statuses().pending).order_by("pk"))
+        covered = _covered(*pending)
+        return [
+            str(order.number)
+            for order in pending
+            if covered[order.pk] <= 0 or covered[order.pk] < order.total_incl_tax
+        ]
+
     def lock(self, number: str) -> Order | None:
-        _lock_lines(number)
+        lines = _lock_lines(number)
         # Oscar's managers may join nullable tables, which PostgreSQL cannot lock.
-        orders = OscarOrder._default_manager.select_for_update().select_related(None)
-        order = orders.filter(number=number).first()
-        return _snapshot(order) if order else None
+        orders = where_written(OscarOrder).select_for_update().select_related(None)
+        self._locked = orders.filter(number=number).first()
+        if self._locked is None:
+            return None
+        _know_lines(self._locked, lines)
+        return _snapshot(self._locked)
 
     def record_payment(
         self, number: str, *, amount: Decimal, currency: str, invoice_id: str, reference: str
     ) -> None:
-        order = _read(number)
-        source_type, _ = SourceType.objects.get_or_create(
-            code=SOURCE_TYPE_CODE, defaults={"name": SOURCE_TYPE_NAME}
-        )
-        source, _ = Source.objects.get_or_create(
-            order=order,
-            source_type=source_type,
-            reference=invoice_id,
-            defaults={"currency": currency, "label": SOURCE_TYPE_NAME},
-        )
+        order = self._order(number)
         # Allocated and debited together, so that the source's balance says nothing is left to take.
         # Oscar's dashboard does not show a transaction's type; the status tells the two apart.
-        source.allocate(amount, reference=reference, status="authorised")
-        source.debit(amount, reference=reference, status="debited")
+        source = _sources_of(order, invoice_id).first()
+        if source is not None:
+            source.allocate(amount, reference=reference, status="authorised")
+            source.debit(amount, reference=reference, status="debited")
+        else:
+            # Nobody else makes the same one: the order is locked. Its type all orders share.
+            source_type = _source_type()
+            source = Source(
+                order=order,
+                source_type=source_type,
+                reference=invoice_id,
+                currency=currency,
+                label=SOURCE_TYPE_NAME,
+                amount_allocated=amount,
+                amount_debited=amount,
+            )
+            new = source.create_deferred_transaction
+            new(Transaction.AUTHORISE, amount, reference=reference, status="authorised")
+            new(Transaction.DEBIT, amount, reference=reference, status="debited")
+            source.save()  # and never again: it would write both once more
+        self._forget_if_the_shop_listens()
 
     def record_refund(
         self, number: str, *, amount: Decimal, invoice_id: str, reference: str
     ) -> None:
-        order = _read(number)
-        source = Source.objects.get(
-            order=order, source_type__code=SOURCE_TYPE_CODE, reference=invoice_id
-        )
+        order = self._order(number)
+        source = _sources_of(order, invoice_id).get()
         source.refund(amount, reference=reference, status="refunded")
-        event_type, _ = PaymentEventType.objects.get_or_create(name=REFUNDED_EVENT)
+        event_type = _event_type(REFUNDED_EVENT)
         _event_handler().create_payment_event(order, event_type, amount, reference=reference)
+        self._forget_if_the_shop_listens()
 
     def set_paid(self, number: str, *, amount: Decimal, reference: str) -> None:
-        order, status = _read(number), conf.order_statuses().paid
+        order, status = self._handed_over(number), conf.order_statuses().paid
         with _refusable(order, status):
             _change_status(order, status)
-            event_type, _ = PaymentEventType.objects.get_or_create(name=PAID_EVENT)
             lines = list(order.lines.all())
             _event_handler().create_payment_event(
                 order,
-                event_type,
+                _event_type(PAID_EVENT),
                 amount,
                 lines=lines,
                 line_quantities=[line.quantity for line in lines],
@@ -105,67 +139,127 @@ class OscarShop:
             )
 
     def set_cancelled(self, number: str, *, reason: str) -> None:
-        order, status = _read(number), conf.order_statuses().cancelled
+        order, status = self._handed_over(number), conf.order_statuses().cancelled
         with _refusable(order, status):
             _change_status(order, status, note=reason)
 
-    def release(self, number: str) -> None:
-        order = _read(number)
-        _release_stock(order)
-        _release_vouchers_and_offers(order)
+    def release(self, number: str) -> dict[str, Any]:
+        return giving_up.release(self._order(number))
 
-    def hold(self, number: str) -> None:
-        given_back = _read(number).lines.filter(allocation_cancelled=True)
-        for line in given_back.select_related("stockrecord").order_by("stockrecord_id"):
-            if line.stockrecord:
-                line.stockrecord.allocate(line.quantity)
-                OrderLine._default_manager.filter(pk=line.pk).update(
-                    num_allocated=line.quantity, allocation_cancelled=False
-                )
+    def hold(self, number: str, released: Mapping[str, Any] | None) -> list[str]:
+        return giving_up.hold(self._order(number), released)
 
     def send_confirmation(self, number: str, *, language: str) -> None:
-        order = _read(number)
-        if order.user is None and not order.guest_email:
-            logger.warning("Order #%s: its customer was deleted; there is nobody to mail", number)
-            return
-        dispatcher = get_class("order.utils", "OrderDispatcher")(logger=logger)
-        with translation.override(language or None):
-            dispatcher.send_order_placed_email_for_user(order, _mail_context(order))
+        confirmation.send(number, language=language)
+
+    def _order(self, number: str) -> Any:
+        if self._locked is not None and str(self._locked.number) == str(number):
+            return self._locked
+        order = where_written(OscarOrder).get(number=number)
+        _know_lines(order, None)
+        return order
+
+    def _handed_over(self, number: str) -> Any:
+        """The order for the shop's own code to change, and not to be used again: that code may have
+        written more than it says, and a refused status stands in the object all the same."""
+        order, self._locked = self._order(number), None
+        return order
+
+    def _forget_if_the_shop_listens(self) -> None:
+        """A change of status saves the whole row: what a receiver of the shop has noted on the order
+        when a payment was written would be lost."""
+        if any(_has_receivers_of_its_own(model) for model in (Source, Transaction, PaymentEvent)):
+            self._locked = None
 
 
-def _lock_lines(number: str) -> None:
+def _has_receivers_of_its_own(model: Any) -> bool:
+    # Not Signal.has_listeners: Oscar's search index listens to all models, and is no matter here.
+    receivers = (*pre_save.receivers, *post_save.receivers)
+    return any(sender == id(model) for (_, sender), *_ in receivers)
+
+
+def _lock_lines(number: str) -> list[Any]:
     """Before their order, as ``Order.set_status`` writes them where a status cascades: staff in a
     transaction and a settling would else wait for each other (a deadlock, seen in tests/race)."""
-    lines = OrderLine._default_manager.select_for_update().select_related(None).order_by("pk")
+    lines = where_written(OrderLine).select_for_update().select_related(None).order_by("pk")
     # A subquery, because a join would lock the order as well, in whatever order.
-    order = OscarOrder._default_manager.filter(number=number).values("pk")
-    list(lines.filter(order__in=order).values_list("pk"))
+    return list(
+        lines.filter(order__in=where_written(OscarOrder).filter(number=number).values("pk"))
+    )
 
 
-def _read(number: str) -> Any:
-    return OscarOrder._default_manager.get(number=number)
+def _know_lines(order: Any, lines: list[Any] | None) -> None:
+    """Let ``order.lines.all()`` give ``lines`` (None: as they are where they are written). Oscar's
+    cascade saves these rows whole, and would read them wherever a router reads.
+
+    What Django's prefetching does, without its query. Not the query that locked them: what the
+    shop's code derives from it would lock too, which PostgreSQL refuses for a join.
+    """
+    known = where_written(OrderLine).filter(order=order)
+    known._result_cache = lines
+    order._prefetched_objects_cache = {"lines": known}
+    for line in lines or ():
+        line.order = order
 
 
 def _snapshot(order: Any) -> Order:
-    words = conf.order_statuses()
-    standing = {words.cancelled: Standing.CANCELLED, words.pending: Standing.PENDING}
     return Order(
         # Right after placing, Oscar's number is an int in memory and a text in the database.
         number=str(order.number),
         total=order.total_incl_tax,
         currency=order.currency,
         status=order.status,
-        standing=standing.get(order.status, Standing.MOVED_ON),
-        paid_elsewhere=_paid_elsewhere(order),
+        standing=_meanings().get(order.status, Standing.MOVED_ON),
+        covered=_covered(order)[order.pk],
+        key=str(order.pk),
+        is_final=not order.available_statuses(),
     )
 
 
-def _paid_elsewhere(order: Any) -> bool:
-    sums = order.sources.exclude(source_type__code=SOURCE_TYPE_CODE).aggregate(
-        allocated=Sum("amount_allocated"), debited=Sum("amount_debited")
+def _meanings() -> dict[str, Standing]:
+    words = conf.order_statuses()
+    return {words.cancelled: Standing.CANCELLED, words.pending: Standing.PENDING}
+
+
+def _covered(*orders: Any) -> dict[int, Decimal]:
+    """What other sources than Rehive hold of each of ``orders``, by primary key, in its currency."""
+    currencies = {order.pk: order.currency for order in orders}
+    covered = dict.fromkeys(currencies, Decimal(0))
+    sources = where_written(Source).filter(order__in=currencies)
+    amounts = sources.exclude(source_type__code=SOURCE_TYPE_CODE).values_list(
+        "order_id", "currency", "amount_allocated", "amount_debited", "amount_refunded"
     )
-    covered = max(sums["allocated"] or Decimal(0), sums["debited"] or Decimal(0))
-    return covered > 0 and covered >= order.total_incl_tax
+    for pk, currency, allocated, debited, refunded in amounts:
+        if currency == currencies[pk]:
+            # Each by itself: a refund of more than one source held is not another one's.
+            covered[pk] += max(max(allocated, debited) - refunded, Decimal(0))
+    return covered
+
+
+def _sources_of(order: Any, invoice_id: str) -> QuerySet[Any]:
+    """The invoice's source, if it has been written."""
+    return where_written(Source).filter(
+        order=order, source_type__code=SOURCE_TYPE_CODE, reference=invoice_id
+    )
+
+
+def make_types() -> None:
+    """Make the types that all orders share, where their tables are there already."""
+    tables = connections[database_of(SourceType)].introspection.table_names()
+    if {SourceType._meta.db_table, PaymentEventType._meta.db_table} <= set(tables):
+        _source_type()
+        for name in (PAID_EVENT, REFUNDED_EVENT):
+            _event_type(name)
+
+
+def _source_type() -> Any:
+    return where_written(SourceType).get_or_create(
+        code=SOURCE_TYPE_CODE, defaults={"name": SOURCE_TYPE_NAME}
+    )[0]
+
+
+def _event_type(name: str) -> Any:
+    return where_written(PaymentEventType).get_or_create(name=name)[0]
 
 
 def _event_handler() -> Any:
@@ -182,7 +276,7 @@ def _refusable(order: Any, status: str) -> Iterator[None]:
     """What the shop's own code raises in here is ``StatusRefused``, and nothing in here was done."""
     try:
         # A savepoint, because a receiver that raises would leave the new status without history.
-        with transaction.atomic():
+        with transaction.atomic(using=database_of(OscarOrder)):
             yield
     except OperationalError:
         raise  # a deadlock, say, is no refusal: the whole transaction is to be done again
@@ -191,84 +285,3 @@ def _refusable(order: Any, status: str) -> Iterator[None]:
         # undo the record of money that this transaction also carries.
         logger.warning("Order #%s cannot become %r: %s", order.number, status, error)
         raise StatusRefused(str(error)) from error
-
-
-def _release_stock(order: Any) -> None:
-    # In the order in which Oscar allocates: two cancellations must not wait for each other's rows.
-    for line in order.lines.select_related("stockrecord", "product").order_by("stockrecord_id"):
-        # Asking for the line's own remaining allocation also covers partly shipped lines, for which
-        # cancel_stock_allocations() silently does nothing; a deleted stock record has nothing to give.
-        if line.stockrecord and line.num_allocated and not line.allocation_cancelled:
-            line.cancel_allocation(line.num_allocated)
-
-
-def _release_vouchers_and_offers(order: Any) -> None:
-    for application in VoucherApplication.objects.filter(order=order):
-        Voucher.objects.filter(pk=application.voucher_id, num_orders__gt=0).update(
-            num_orders=F("num_orders") - 1
-        )
-        application.delete()
-    for discount in OrderDiscount.objects.filter(order=order, frequency__gt=0):
-        if discount.voucher_id:
-            Voucher.objects.filter(
-                pk=discount.voucher_id, total_discount__gte=discount.amount
-            ).update(total_discount=F("total_discount") - discount.amount)
-        ConditionalOffer.objects.filter(
-            pk=discount.offer_id,
-            num_orders__gt=0,
-            num_applications__gte=discount.frequency,
-            total_discount__gte=discount.amount,
-        ).update(
-            num_orders=F("num_orders") - 1,
-            num_applications=F("num_applications") - discount.frequency,
-            total_discount=F("total_discount") - discount.amount,
-        )
-        # Oscar counts a customer's uses by the frequencies of all orders, cancelled ones too. Zero
-        # also tells that this one has been given back.
-        OrderDiscount.objects.filter(pk=discount.pk).update(frequency=0)
-        _reopen(discount.offer_id)
-
-
-def _reopen(offer_id: int) -> None:
-    """Open an offer that was used up: Oscar looks at that only when the offer is saved."""
-    consumed = ConditionalOffer.objects.filter(pk=offer_id, status=ConditionalOffer.CONSUMED)
-    if any(offer.get_max_applications() > 0 for offer in consumed):
-        consumed.update(status=ConditionalOffer.OPEN)
-
-
-def _mail_context(order: Any) -> dict[str, Any]:
-    """What Oscar's OrderPlacementMixin.get_message_context gives to the mail, without a request:
-    the confirmation goes out when the money is known, often with no shopper in sight."""
-    site = order.site or Site.objects.order_by("pk").first()
-    context: dict[str, Any] = {
-        "user": order.user or AnonymousUser(),
-        "order": order,
-        "lines": order.lines.all(),
-        "request": _RequestTo(site.domain if site else "localhost"),
-    }
-    try:
-        context["status_path"] = (
-            reverse("customer:order", kwargs={"order_number": order.number})
-            if order.user
-            else reverse(
-                "customer:anon-order",
-                kwargs={"order_number": order.number, "hash": order.verification_hash()},
-            )
-        )
-        context["status_url"] = f"https://{site.domain if site else ''}{context['status_path']}"
-    except NoReverseMatch:  # order numbers with characters that Oscar's address does not take
-        pass
-    return context
-
-
-class _RequestTo(HttpRequest):
-    """Oscar's dispatcher finds the site by SITE_ID or, with several sites, by the request's host."""
-
-    def __init__(self, domain: str) -> None:
-        super().__init__()
-        self._domain = domain
-        self.META.update(SERVER_NAME=domain.partition(":")[0], SERVER_PORT="443")
-
-    def get_host(self) -> str:
-        # ALLOWED_HOSTS guards against forged headers; this one comes from the database.
-        return self._domain

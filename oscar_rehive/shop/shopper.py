@@ -1,21 +1,31 @@
-"""What Oscar offers the shopper around an order: its page, and its basket given back."""
+"""What Oscar offers the shopper around an order: its page, and its basket given back.
+
+Read where it is written: on a replica the order that was placed a moment ago does not exist yet, and the
+pay page was 404 right after placing.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth import get_user_model
 from django.core.signing import BadSignature, Signer
-from django.db.models import Q
+from django.db.models import Prefetch, Q
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from oscar.core.loading import get_model
 
+from oscar_rehive.databases import database_of, where_written
 from oscar_rehive.shop.base import Refilled
+from oscar_rehive.shop.giving_up import may_use
 
 Basket = get_model("basket", "Basket")
 Order = get_model("order", "Order")
+OrderLine = get_model("order", "Line")
+LineAttribute = get_model("order", "LineAttribute")
+StockRecord = get_model("partner", "StockRecord")
+Voucher = get_model("voucher", "Voucher")
 
 A_MOMENT = timedelta(minutes=10)
 
@@ -26,7 +36,7 @@ def basket_just_ordered(*, user_id: int | None, cookie: str) -> int | None:
     Found by its owner, and for a guest (``user_id`` None) by the signed ``cookie`` that Oscar's
     BasketMiddleware sets. Not by the order: while it is being placed there is none to be seen.
     """
-    baskets = Basket._default_manager.filter(
+    baskets = where_written(Basket).filter(
         Q(status=Basket.FROZEN)
         | Q(status=Basket.SUBMITTED, date_submitted__gt=timezone.now() - A_MOMENT)
     )
@@ -43,26 +53,26 @@ def basket_just_ordered(*, user_id: int | None, cookie: str) -> int | None:
 
 def order_of_basket(basket_id: int) -> tuple[int, str] | None:
     """The primary key and the number of the order that the basket became, or None."""
-    order = Order._default_manager.filter(basket_id=basket_id).first()
+    order = where_written(Order).filter(basket_id=basket_id).first()
     return (order.pk, str(order.number)) if order else None
 
 
 def number_of_order(order_id: int | None) -> str | None:
     """The number of the order with that primary key, or None."""
-    found = Order._default_manager.filter(pk=order_id).values_list("number", flat=True).first()
+    found = where_written(Order).filter(pk=order_id).values_list("number", flat=True).first()
     return str(found) if found else None
 
 
 def is_being_ordered(basket_id: int) -> bool:
     """Whether an order of this basket is still to be expected: a failed placing thaws it."""
     busy = (Basket.FROZEN, Basket.SUBMITTED)
-    return bool(Basket._default_manager.filter(pk=basket_id, status__in=busy).exists())
+    return bool(where_written(Basket).filter(pk=basket_id, status__in=busy).exists())
 
 
 def order_path(number: str, user_id: int | None) -> str:
     """The path of the order's page for the visitor ``user_id`` (None: a guest), or nothing where
     this visitor has no such page."""
-    order = Order._default_manager.filter(number=number).first()
+    order = where_written(Order).filter(number=number).first()
     if order is None:
         return ""
     try:
@@ -85,14 +95,22 @@ def refill_basket(number: str, basket: Any) -> Refilled:
     reopening it ends in "there is already an order with number …" (peer bug 20). What is no longer
     for sale is left out.
     """
-    order = Order._default_manager.get(number=number)
+    order = where_written(Order).select_related("basket").get(number=number)
     refilled = Refilled([], [])
-    for line in order.lines.select_related("product", "stockrecord"):
+    for line in _lines(order):
         fate = refilled.put_back if _put_back(line, basket) else refilled.left_out
         fate.append(line.title)
     if basket.pk and order.basket is not None:
         basket.vouchers.add(*_usable_vouchers(order, basket))
     return refilled
+
+
+def _lines(order: Any) -> Any:
+    """With the stock from which the basket says what is for sale: it was given back only just now."""
+    lines = where_written(OrderLine).filter(order=order)
+    return lines.select_related(
+        "stockrecord", "product__product_class", "product__parent__product_class"
+    ).prefetch_related(Prefetch("product__stockrecords", queryset=where_written(StockRecord)))
 
 
 def _put_back(line: Any, basket: Any) -> bool:
@@ -104,7 +122,7 @@ def _put_back(line: Any, basket: Any) -> bool:
         return False
     options = [
         {"option": attribute.option, "value": attribute.value}
-        for attribute in line.attributes.select_related("option")
+        for attribute in where_written(LineAttribute).filter(line=line).select_related("option")
         if attribute.option is not None
     ]
     try:
@@ -117,9 +135,6 @@ def _put_back(line: Any, basket: Any) -> bool:
 def _usable_vouchers(order: Any, basket: Any) -> list[Any]:
     """Those of the order's basket that ``basket`` can use: with one that another order has used up
     meanwhile, and that no page of the basket shows, Oscar places no order any more."""
-    user = basket.owner or AnonymousUser()
-    return [
-        voucher
-        for voucher in order.basket.vouchers.all()
-        if voucher.is_active() and voucher.is_available_to_user(user)[0]
-    ]
+    user = where_written(get_user_model()).filter(pk=basket.owner_id).first()
+    vouchers = order.basket.vouchers.using(database_of(Voucher))
+    return [voucher for voucher in vouchers if voucher.is_active() and may_use(voucher, user)]

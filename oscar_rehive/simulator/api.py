@@ -91,6 +91,11 @@ def blueprint(rehive: Rehive, tokens: Sequence[str]) -> Blueprint:
     writes("PATCH", f"{webhooks}<webhook_id>/", 200, rehive.update_webhook)
     writes("PUT", f"{webhooks}<webhook_id>/", 200, rehive.replace_webhook)
 
+    @api.get("/payment-requests/user/requests/")
+    def payment_requests() -> Response:
+        page, size = page_numbers(request.args.get("page"), request.args.get("page_size"))
+        return answer(200, success(rehive.payment_requests(request.args.to_dict(), page, size)))
+
     @api.delete(f"{webhooks}<webhook_id>/")
     def delete_webhook(webhook_id: str) -> Response:
         rehive.delete_webhook(webhook_id)

@@ -14,6 +14,7 @@ from typing import Any
 
 from .core import Business
 from .money import currency
+from .requests_door import DOORS, OPEN
 from .validation import is_web_address
 
 _ID = re.compile(r"[A-Za-z0-9_.-]+")
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         retry_base_seconds=given.retry_base,
         webhook_timeout_seconds=given.webhook_timeout,
         refund_delay_ms=given.refund_delay_ms,
+        requests_door=given.requests_door,
         verbose=given.verbose,
     )
     try:
@@ -119,6 +121,12 @@ def _parser() -> argparse.ArgumentParser:
         type=_whole,
         metavar="MS",
         help="complete refunds by themselves after this time (default: only by hand)",
+    )
+    add(
+        "--requests-door",
+        choices=DOORS,
+        default=OPEN,
+        help="how the list of payment requests answers (default: %(default)s)",
     )
     add("--print-json", action="store_true", help="print addresses and token as a line of JSON")
     add("--until-stdin-ends", action="store_true", help="end when standard input is closed")

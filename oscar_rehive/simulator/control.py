@@ -13,6 +13,9 @@ POST    /simulator/clock/                   ``{"advance_ms": n}``; answers ``{"n
 GET     /simulator/requests/                ``{"requests": [...]}`` that the API got, oldest first
 GET     /simulator/faults/                  the faults that are on, see ``faults.py``
 PUT     /simulator/faults/                  replaces them; answers the same
+GET     /simulator/requests-door/           how the list of payment requests answers:
+                                            ``{"door": "open"}``, see ``requests_door.py``
+PUT     /simulator/requests-door/           changes it, with the same; answers the same
 POST    /simulator/reset/                   forget everything; answers ``{}``
 ======  ==================================  =====================================================
 
@@ -30,6 +33,7 @@ from .deliveries import Sender
 from .errors import RehiveError, invalid
 from .faulty import RequestLog
 from .outcomes import POSSIBLE
+from .requests_door import DOORS
 from .rules import Rehive
 
 Json = dict[str, Any]
@@ -89,6 +93,15 @@ def blueprint(rehive: Rehive, sender: Sender, requests: RequestLog) -> Blueprint
     def set_faults() -> Response:
         rehive.faults.set(request_json())
         return answer(200, rehive.faults.wire())
+
+    @control.get("/requests-door/")
+    def door() -> Response:
+        return answer(200, {"door": rehive.requests_door})
+
+    @control.put("/requests-door/")
+    def set_door() -> Response:
+        rehive.requests_door = _text(_object("door"), "door", *DOORS)
+        return answer(200, {"door": rehive.requests_door})
 
     @control.post("/reset/")
     def reset() -> Response:

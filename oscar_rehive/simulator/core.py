@@ -5,16 +5,19 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 from .errors import RehiveError, not_found
 from .faults import Faults
 from .money import Currency
 from .outbox import REQUEST_UPDATE, Outbox
 from .outcomes import EXPIRABLE, Payer, expire_quotes, received, refunded
+from .requests_door import OPEN
 from .state import Record, State
 
 Json = dict[str, Any]
@@ -57,6 +60,7 @@ class Core:
     ``origin`` is where its hosted page is; ``clock`` tells milliseconds, ``new_id`` makes UUIDs;
     ``changed`` is called after each change, with the lock held, for those who keep the state or
     watch the queue. Without ``refund_delay_ms`` refunds progress only by ``progress_refund``.
+    ``requests_door`` is one of ``requests_door.DOORS``; it can be changed at any time.
     """
 
     def __init__(
@@ -71,10 +75,12 @@ class Core:
         changed: Callable[[State], None] = lambda state: None,
         retry_base_ms: int = 2000,
         refund_delay_ms: int | None = None,
+        requests_door: str = OPEN,
     ) -> None:
         self.origin = origin
         self.businesses = {business.id: business for business in businesses}
         self.faults = faults or Faults()
+        self.requests_door = self._requests_door_at_first = requests_door
         self._clock = clock
         self._new_id = new_id
         self._changed = changed
@@ -145,9 +151,11 @@ class Core:
         return happened
 
     def reset(self) -> None:
-        """Forget everything, end all faults and set the clock right. Numbers are not used again."""
+        """Forget everything, end all faults and set clock and door right. Numbers are not used
+        again."""
         with self._lock:
             self.faults.set({})
+            self.requests_door = self._requests_door_at_first
             self._use(State(last_number=self._state.last_number))
             self._changed(self._state)
 
@@ -208,15 +216,21 @@ class Core:
         return deepcopy(record.invoice) | {"redirect_url": redirect_url}
 
     def _page(
-        self, path: str, items: Sequence[T], wire: Callable[[T], Json], page: int, page_size: int
+        self,
+        path: str,
+        items: Sequence[T],
+        wire: Callable[[T], Json],
+        page: int,
+        page_size: int,
+        query: Mapping[str, str] = MappingProxyType({}),
     ) -> Json:
         last = max(-(-len(items) // page_size), 1)
         if not 1 <= page <= last:
             raise RehiveError(404, "Invalid page.")
 
         def address(number: int) -> str | None:
-            query = f"?page={number}&page_size={page_size}"
-            return f"{self.origin}{path}{query}" if 1 <= number <= last else None
+            asked = urlencode({**query, "page": number, "page_size": page_size})
+            return f"{self.origin}{path}?{asked}" if 1 <= number <= last else None
 
         return {
             "count": len(items),

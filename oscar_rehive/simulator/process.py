@@ -171,6 +171,11 @@ class SimulatorProcess:
         """End all faults."""
         self._control("PUT", "faults/", {})
 
+    def requests_door(self, door: str) -> None:
+        """Have the list of payment requests answer otherwise from now on: one of ``DOORS`` in
+        ``requests_door.py``."""
+        self._control("PUT", "requests-door/", {"door": door})
+
     def advance(self, milliseconds: int) -> int:
         """Move the simulator's clock forward; returns its time in milliseconds."""
         now: int = self._control("POST", "clock/", {"advance_ms": milliseconds})["now"]
@@ -190,7 +195,7 @@ class SimulatorProcess:
         return attempts
 
     def reset(self) -> None:
-        """Forget invoices, webhooks, deliveries, requests and faults, and set the clock right."""
+        """Forget invoices, webhooks, deliveries, requests and faults, and set clock and door right."""
         self._control("POST", "reset/", {})
 
     def _control(self, method: str, path: str, body: Json | None = None) -> Json:

@@ -7,9 +7,11 @@ UTC; amounts are whole numbers of the currency's smallest unit.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+from . import requests_door
 from .core import Business, Core
 from .errors import RehiveError, invalid, not_found
 from .outbox import REQUEST_CREATE, Letter, Result
@@ -89,6 +91,23 @@ class Rehive(Core):
             ]
             path = f"/business/manager/businesses/{business_id}/invoices/"
             return self._page(path, records, self._wire, page, page_size)
+
+    def payment_requests(
+        self, query: Mapping[str, str], page: int = 1, page_size: int = DEFAULT_PAGE_SIZE
+    ) -> Json:
+        """One page of the invoices of all businesses that the filters in ``query`` let through,
+        newest first, as the state of the door allows; see ``requests_door``."""
+        with self._lock:
+            self.tick()
+            records = list(reversed(self._state.records.values()))
+            return self._page(
+                "/payment-requests/user/requests/",
+                requests_door.shown(self.requests_door, records, query),
+                lambda record: requests_door.wire(record, self._wire(record)),
+                page,
+                page_size,
+                query,
+            )
 
     def invoice(self, business_id: str, invoice_id: str) -> Json:
         """One invoice of a business."""

@@ -11,6 +11,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server, select_address_fam
 from .core import Business
 from .deliveries import Sender
 from .money import currency
+from .requests_door import OPEN
 from .rules import Rehive
 from .state import State, StateFile
 from .web import create_app
@@ -35,6 +36,7 @@ class Options:
     retry_base_seconds: float = 2.0
     webhook_timeout_seconds: float = 5.0
     refund_delay_ms: int | None = None
+    requests_door: str = OPEN
     verbose: bool = False
 
 
@@ -66,6 +68,7 @@ class Simulator:
             changed=changed,
             retry_base_ms=round(options.retry_base_seconds * 1000),
             refund_delay_ms=options.refund_delay_ms,
+            requests_door=options.requests_door,
         )
         self.sender = Sender(self.rehive, options.webhook_timeout_seconds)
         self._server = make_server(

@@ -9,8 +9,10 @@ from django import template
 from django.db import DatabaseError, transaction
 from django.urls import NoReverseMatch, reverse
 
+from oscar_rehive.databases import database_of
+from oscar_rehive.models import OrderPayment
 from oscar_rehive.payments.progress import progress_of
-from oscar_rehive.tokens import payment_token
+from oscar_rehive.tokens import token_of
 
 register = template.Library()
 
@@ -23,11 +25,11 @@ def rehive_payment(context: dict[str, Any], order: Any) -> dict[str, Any]:
     number = str(order.number)
     try:
         # A transaction of its own: on PostgreSQL a query that fails ends the page's.
-        with transaction.atomic():
+        with transaction.atomic(using=database_of(OrderPayment)):
             progress = progress_of(number)
         if progress is None:
             return {}
-        token = payment_token(number)
+        token = token_of(progress.payment)
         pay_url = reverse("oscar_rehive:pay", args=[token])
         return_url = reverse("oscar_rehive:return", args=[token])
     except (DatabaseError, NoReverseMatch) as error:

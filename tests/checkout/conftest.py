@@ -89,7 +89,7 @@ def only_rehive(settings: Any) -> None:
 def ending(rehive: Any, place_order: Any, client: Client) -> Any:
     """An order that is being cancelled, and of whose invoice nobody knows whether it was made."""
     order = place_order()
-    rehive.faults(error_status={"value": 500, "methods": ["POST"]})
+    rehive.faults(html={"value": 502, "methods": ["POST"]})
     client.get(payment_page("pay", order))
     rehive.faults(error_status=True)
     assert stage_of(client.post(payment_page("cancel", order), follow=True)) == "ending"

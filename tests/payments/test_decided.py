@@ -69,12 +69,13 @@ def test_a_payment_that_was_accepted_is_not_refunded_by_an_older_page(
 
 
 def test_accepting_and_resolving_are_one(held: Invoice, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deciding, "resolve", lambda *args, **kwargs: 1 / 0)
+    monkeypatch.setattr(deciding, "mark_paid", lambda *args: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         accept(Attention.objects.get(), by="ann")
 
     assert OrderPayment.objects.get().paid_at is None
+    assert Attention.objects.get().resolved_at is None
 
 
 def test_an_order_that_was_paid_in_cash_meanwhile_is_not_paid_again(held: Invoice) -> None:
@@ -293,3 +294,19 @@ def test_an_order_paid_in_cash_is_not_taken_for_one_that_rehive_paid(
 
     assert OrderPayment.objects.get().paid_at is None
     assert mail.outbox == []
+
+
+@pytest.mark.parametrize("decision", [accept, give_back, take_for_gone])
+def test_a_page_that_nobody_was_offered_decides_nothing_about_no_invoice(
+    rehive: Any, place_order: Any, decision: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shop that refuses the paid status is told of, and that fact is about no invoice."""
+    order = place_order()
+    monkeypatch.setattr(type(order), "pipeline", {})
+    rehive.outcome(opened(order).remote_id, "pay")
+    reconcile()
+
+    with pytest.raises(NotAcceptable):
+        decision(Attention.objects.get(kind=Attention.Kind.REFUSED_STATUS), by="ann")
+
+    assert Attention.objects.get().resolved_at is None

@@ -151,3 +151,11 @@ def test_of_a_very_long_delivery_the_beginning_is_kept(db: None) -> None:
     store(b"x" * (MAX_KEPT_CHARACTERS + 1))
 
     assert Delivery.objects.get().body == "x" * MAX_KEPT_CHARACTERS
+
+
+def test_a_delivery_is_kept_as_people_and_databases_can_read_it(db: None) -> None:
+    """PostgreSQL stores no infinity, as which Python reads 1e999; other numbers stay numbers."""
+    store('{"data": {"id": "abc", "note": "Zoë", "rate": 1.5, "sum": 1e999}}'.encode())
+
+    kept = Delivery.objects.get().body
+    assert kept == '{"data": {"id": "abc", "note": "Zoë", "rate": 1.5, "sum": "inf"}}'

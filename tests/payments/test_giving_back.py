@@ -59,6 +59,11 @@ class TestRefundsAreGivenOnce:
 
         assert [one.amount for one in Refund.objects.all()] == [250]
 
+    def test_what_was_given_back_is_no_question_any_more(self, excess: Attention) -> None:
+        give_back(excess, by="ann")
+
+        assert Attention.objects.get().resolved_by == "ann"
+
     def test_more_excess_after_one_was_dealt_with_is_shown_anew(
         self, rehive: Any, excess: Attention
     ) -> None:

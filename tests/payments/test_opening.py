@@ -14,7 +14,7 @@ from django.utils import timezone
 from oscar.core.loading import get_model
 
 from oscar_rehive import conf
-from oscar_rehive.models import Attention, Invoice
+from oscar_rehive.models import Attention, Entry, Invoice
 from oscar_rehive.payments.gateway import BusinessNotUsable
 from oscar_rehive.payments.opening import Busy, NotOpened, NotPayable
 from oscar_rehive.payments.reconciling import reconcile
@@ -55,6 +55,17 @@ def test_while_one_request_opens_another_waits(rehive: Any, place_order: Any) ->
         opened(order)
 
     assert creates(rehive) == 1
+
+
+def test_the_history_says_why_no_invoice_was_opened(rehive: Any, place_order: Any) -> None:
+    order = place_order()
+    rehive.faults(error_status={"value": 500, "methods": ["POST"]})
+    with pytest.raises(RehiveError) as raised:
+        opened(order)
+
+    told = Entry.objects.latest("pk")
+    assert told.reason == f"The invoice could not be opened: {raised.value}"
+    assert told.invoice == Invoice.objects.get()
 
 
 @pytest.mark.parametrize("fault", [{"throttle": 3}, {"error_status": 500}])

@@ -15,7 +15,7 @@ from django.test import Client as Browser
 from django.urls import reverse
 
 from oscar_rehive.models import Attention, Entry, Invoice, Refund
-from oscar_rehive.payments import refunding
+from oscar_rehive.payments import refunds_told
 from oscar_rehive.payments.deliveries import store, work_on
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.reconciling import reconcile
@@ -93,6 +93,12 @@ def test_a_refund_is_in_the_ledger_when_it_is_paid_out_and_not_before(
     assert [event.amount for event in order.payment_events.filter(event_type__name="Refunded")] == [
         Decimal("4.00")
     ]
+
+
+def test_a_refund_on_its_way_is_looked_at_in_each_run(rehive: Any, order: Any) -> None:
+    refund(paid_invoice(), Decimal("4.00"), reason="broken", by="staff")
+
+    assert [reconcile().asked for _ in range(2)] == [1, 1]
 
 
 def test_several_refunds_never_exceed_what_was_received(rehive: Any, order: Any) -> None:
@@ -173,7 +179,7 @@ def test_a_refund_that_never_reached_rehive_is_told_and_can_be_made_again(
     with pytest.raises(RehiveError):
         refund(paid_invoice(), Decimal("4.00"), reason="", by="staff")
     rehive.clear_faults()
-    monkeypatch.setattr(refunding, "REQUEST_OVER_AFTER", refunding.REQUEST_OVER_AFTER * 0)
+    monkeypatch.setattr(refunds_told, "REQUEST_OVER_AFTER", timedelta(0))
 
     reconcile()
 
@@ -324,7 +330,7 @@ def test_a_refund_that_is_asked_for_while_rehives_list_is_read_is_not_missing_th
         never_answered(rehive)
         return told
 
-    monkeypatch.setattr(refunding, "REQUEST_OVER_AFTER", timedelta(0))
+    monkeypatch.setattr(refunds_told, "REQUEST_OVER_AFTER", timedelta(0))
     monkeypatch.setattr(Client, "refunds", read_a_moment_too_early)
     follow(paid_invoice(), Entry.Source.RECONCILE)
 

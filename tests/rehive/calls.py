@@ -18,6 +18,7 @@ from tests.rehive.samples import (
     INVOICE_URL,
     INVOICES_URL,
     REFUND,
+    REQUESTS_URL,
     SECRET,
     TRANSACTION,
     WEBHOOK,
@@ -61,6 +62,9 @@ CALLS = {
     ),
     "invoice": Call(lambda client: client.invoice(INVOICE_ID), "GET", INVOICE_URL, INVOICE),
     "invoices": Call(lambda client: list(client.invoices()), "GET", INVOICES_URL, page([INVOICE])),
+    "payment_requests": Call(
+        lambda client: list(client.payment_requests()), "GET", REQUESTS_URL, page([INVOICE])
+    ),
     "update_invoice": Call(
         lambda client: client.update_invoice(
             INVOICE_ID, {"status": "cancelled"}, idempotency_key="k2"

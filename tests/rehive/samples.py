@@ -23,6 +23,7 @@ INVOICE_ID = "5c8a1f0e-6a0f-4d8e-9a53-0b9c4a1e7d21"
 BUSINESS_URL = f"{API}manager/businesses/{BUSINESS_ID}/"
 INVOICES_URL = f"{BUSINESS_URL}invoices/"
 INVOICE_URL = f"{INVOICES_URL}{INVOICE_ID}/"
+REQUESTS_URL = f"{PAYMENT_REQUESTS}user/requests/"
 WEBHOOKS_URL = f"{PAYMENT_REQUESTS}user/webhooks/"
 
 USD: Json = {

@@ -159,6 +159,37 @@ def test_a_list_longer_than_a_page_is_read_to_its_end(
     assert len(session.operations) == 3
 
 
+def test_an_invoice_is_found_by_each_filter(
+    shop: Client, rehive_simulator: SimulatorProcess
+) -> None:
+    one = shop.create_invoice(order(), idempotency_key=key())
+    other = shop.create_invoice(order(request_reference="100002"), idempotency_key=key())
+    rehive_simulator.outcome(one.id, "pay")
+
+    def found(**filters: str) -> list[str]:
+        return [invoice.id for invoice in shop.payment_requests(**filters)]
+
+    assert found(id=one.id) == [one.id]
+    assert found(request_reference="100002") == [other.id]
+    assert found(status="paid") == [one.id]
+    assert found(status__in="initiated,paid") == [other.id, one.id]
+    assert found(created__gte=str(one.raw["created"])) == [other.id, one.id]
+    assert found(refunded="false", request_reference="100001") == [one.id]
+    assert found(request_reference="100003") == []
+    (same,) = shop.payment_requests(id=other.id)
+    assert same.raw == other.raw | {"refunds": []}
+
+
+@pytest.mark.parametrize(("door", "error"), [("shut", NotFound), ("forbidden", Unauthorised)])
+def test_a_second_door_that_is_closed_is_our_error(
+    shop: Client, rehive_simulator: SimulatorProcess, door: str, error: type[Exception]
+) -> None:
+    rehive_simulator.requests_door(door)
+
+    with pytest.raises(error):
+        list(shop.payment_requests(request_reference="100001"))
+
+
 def test_webhooks_are_registered_and_ended(shop: Client) -> None:
     url = "https://shop.example/rehive/webhook/"
 

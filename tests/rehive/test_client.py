@@ -10,7 +10,7 @@ import pytest
 import requests
 import responses
 
-from oscar_rehive.rehive.client import PAGE_SIZE, Client
+from oscar_rehive.rehive.client import PAGE_SIZE, Client, Timeouts
 from oscar_rehive.rehive.exceptions import (
     Unintelligible,
     Unreachable,
@@ -22,6 +22,7 @@ from tests.rehive.samples import (
     BUSINESS_URL,
     INVOICE,
     INVOICES_URL,
+    REQUESTS_URL,
     TOKEN,
     WEBHOOK,
     WEBHOOKS_URL,
@@ -156,13 +157,48 @@ def test_a_list_is_read_no_further_than_it_is_looked_at(
     assert len(rehive_answers.calls) == 1
 
 
+@pytest.mark.parametrize("name", ["invoices", "payment_requests"])
 def test_one_invoice_that_cannot_be_read_does_not_hide_the_others(
-    client: Client, rehive_answers: Answers
+    client: Client, rehive_answers: Answers, name: str
 ) -> None:
     """A single poor row kept every lost invoice from ever being found."""
-    rehive_answers.get(INVOICES_URL, json=page([{}, None, 7, INVOICE, {"id": "x"}]))
+    rehive_answers.get(CALLS[name].url, json=page([{}, None, 7, INVOICE, {"id": "x"}]))
 
-    assert [invoice.id for invoice in client.invoices()] == [INVOICE["id"]]
+    assert [invoice.id for invoice in CALLS[name].make(client)] == [INVOICE["id"]]
+
+
+def test_filters_go_along_with_every_page_and_change_no_page(
+    client: Client, rehive_answers: Answers
+) -> None:
+    hostile = "1&id=2#/../ä"
+    rehive_answers.get(REQUESTS_URL, json=page([INVOICE], next_url="https://evil.example/"))
+    rehive_answers.get(REQUESTS_URL, json=page([INVOICE]))
+
+    found = client.payment_requests(request_reference=hostile, page="7", page_size="9")
+
+    assert len(list(found)) == 2
+    assert [one.request.params for one in rehive_answers.calls] == [
+        {"request_reference": hostile, "page": str(n), "page_size": str(PAGE_SIZE)} for n in (1, 2)
+    ]
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_filter_is_not_sent_for_it_would_bring_the_whole_list(
+    client: Client, rehive_answers: Answers, empty: str
+) -> None:
+    with pytest.raises(ValueError, match="request_reference is empty"):
+        client.payment_requests(request_reference=empty)
+    assert not rehive_answers.calls
+
+
+def test_filtered_lists_are_waited_for_as_long_as_is_said(
+    client: Client, rehive_answers: Answers
+) -> None:
+    """P11: a shopper waits meanwhile."""
+    rehive_answers.get(REQUESTS_URL, json=page([]))
+
+    assert list(client.payment_requests(timeouts=Timeouts(connect=1, read=3), id="7")) == []
+    assert rehive_answers.calls[0].request.req_kwargs["timeout"] == (1, 3)
 
 
 @pytest.mark.parametrize("answer", [{}, {"results": None}, {"results": {}}, "no"], ids=str)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ from oscar.core.loading import get_class, get_model
 from oscar.test.factories import create_basket, create_order, create_product
 
 from oscar_rehive.payments.placing import expect_payment
+from tests.shop.replica import Replica, made_replica
 
 Applicator = get_class("offer.applicator", "Applicator")
 
@@ -45,3 +46,10 @@ def buy(db: None) -> Callable[..., Any]:
         return get_model("order", "Order").objects.get(pk=order.pk)
 
     return buy
+
+
+@pytest.fixture
+def replica(db: None, settings: Any) -> Iterator[Replica]:
+    """The shop has a replica to read from."""
+    with made_replica(settings) as made:
+        yield made

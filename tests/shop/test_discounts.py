@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from django.db import transaction
 from oscar.core.loading import get_model
-from oscar.test.factories import UserFactory
+from oscar.test.factories import UserFactory, create_basket
 
 from oscar_rehive.models import Entry
 from oscar_rehive.payments.cancelling import cancel_order
 from oscar_rehive.shop import get_shop
+from oscar_rehive.shop.shopper import refill_basket
 from tests.shop import discounts
 
 pytestmark = pytest.mark.django_db
@@ -141,3 +142,15 @@ def test_totals_that_staff_have_set_back_do_not_become_negative(buy: Any) -> Non
 
     voucher.refresh_from_db()
     assert (voucher.total_discount, ConditionalOffer.objects.get().total_discount) == (0, 0)
+
+
+def test_a_customer_s_voucher_is_not_put_into_a_guest_s_basket(buy: Any) -> None:
+    """Oscar's own question whether it may be used fails for nobody at all."""
+    order = buy(user=UserFactory())
+    order.basket.vouchers.add(discounts.voucher(usage="Once per customer"))
+    basket = create_basket(empty=True)
+    basket.save()
+
+    assert refill_basket(order.number, basket).left_out == []
+
+    assert not basket.vouchers.exists()

@@ -35,6 +35,7 @@ class Api:
         self.process = process
         self.invoices = f"{process.api_url}manager/businesses/{process.business_id}/invoices/"
         self.webhooks = f"{process.payment_requests_url}user/webhooks/"
+        self.requests = f"{process.payment_requests_url}user/requests/"
         self.called: set[str] = set()
 
     def __call__(
@@ -146,6 +147,46 @@ def test_an_invoice_fits_the_schema_in_every_status(
         rehive_simulator.outcome(invoice["id"], step, currency="ETH" if step != "back" else None)
     api("GET", f"{api.invoices}{invoice['id']}/", 200)
     api("GET", f"{api.invoices}{invoice['id']}/transactions/", 200)
+
+
+def test_payment_requests_are_the_invoices_with_their_refunds_inside(
+    api: Api, rehive_simulator: SimulatorProcess
+) -> None:
+    invoice = api("POST", api.invoices, 201, NEW | {"request_reference": "1&2"}).json()["data"]
+    rehive_simulator.outcome(invoice["id"], "pay")
+    refund = {"amount": 300, "currency": "USD", "type": "native", "reason": "Returned"}
+    address = f"{api.invoices}{invoice['id']}/"
+    taken = api("POST", f"{address}refunds/", 201, refund).json()["data"]
+    api("POST", api.invoices, 201, NEW)
+
+    answer = api("GET", api.requests, 200, params={"request_reference": "1&2"}).json()["data"]
+
+    [request] = answer["results"]
+    [inside] = request.pop("refunds")
+    assert inside.items() <= taken.items()
+    assert set(inside) == {*refund, "id", "status", "created", "updated"}
+    assert request == api("GET", address, 200).json()["data"]
+
+
+def test_pages_of_payment_requests_keep_their_filters(api: Api) -> None:
+    for reference in ("2", "1&2", "1&2", "1&2"):
+        api("POST", api.invoices, 201, NEW | {"request_reference": reference})
+    asked = {"request_reference": "1&2", "page_size": 2}
+
+    page = api("GET", api.requests, 200, params=asked).json()["data"]
+
+    assert (page["count"], len(page["results"]), page["previous"]) == (3, 2, None)
+    assert len(api("GET", page["next"], 200).json()["data"]["results"]) == 1
+    api("GET", api.requests, 404, params=asked | {"page": 3})
+    api("GET", api.requests, 401, headers={"Authorization": "Token wrong"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("id", "7"), ("created__gte", "today"), ("refunded", "maybe")]
+)
+def test_filters_of_another_type_are_refused(api: Api, name: str, value: str) -> None:
+    refusal = api("GET", api.requests, 400, valid=False, params={name: value}).json()
+    assert list(refusal["data"]) == [name]
 
 
 def test_webhooks(api: Api) -> None:

@@ -1,46 +1,43 @@
-"""What the plugin remembers. Orders are referred to by their number, never by a foreign key, so
-that a deleted order leaves its money's trace and a shop that is not Oscar can stand here one day.
-"""
+"""The payment of an order, its attempts, and what was given back of them."""
 
 from __future__ import annotations
 
 import uuid
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-
-class UnitsField(models.CharField):  # type: ignore[type-arg]  # django-stubs: not generic at run time before Django 6
-    """A whole number of a currency's smallest units, exact at any size.
-
-    12.34 of a currency with 18 decimals does not fit into a BIGINT, and SQLite turns decimals of
-    that length into floats: kept as digits, handed out as ``int``.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("max_length", 40)
-        super().__init__(*args, **kwargs)
-
-    def from_db_value(self, value: str | None, *args: Any) -> int | None:
-        return None if value is None else int(value)
-
-    def to_python(self, value: Any) -> int | None:
-        return None if value is None else int(value)
-
-    def get_prep_value(self, value: Any) -> str | None:
-        return None if value is None else str(int(value))
+from oscar_rehive.models.base import Row, UnitsField
+from oscar_rehive.rehive.money import from_units
 
 
-class OrderPayment(models.Model):
+class OrderPayment(Row):
     """The payment of one order through Rehive: made when the order is placed, gone never.
 
-    ``window_ends_at`` is the moment (UTC) after which an unpaid order is cancelled.
+    ``window_ends_at`` is the moment (UTC) after which an unpaid order is cancelled. ``reference`` is
+    the ``request_reference`` of its invoices; ``order_number`` is the same until the order is deleted
+    and its number is used again.
     """
 
     order_number = models.CharField(_("order number"), max_length=128, unique=True)
+    reference = models.CharField(_("reference"), max_length=128, blank=True, db_index=True)
+    order_key = models.CharField(
+        _("order"),
+        max_length=64,
+        blank=True,
+        help_text=_("The shop's own key of the order: another one may get its number."),
+    )
+    seen_status = models.CharField(
+        _("order status last seen"),
+        max_length=100,
+        blank=True,
+        db_index=True,
+        help_text=_("If the order has another one now, somebody has set it since."),
+    )
     language = models.CharField(_("language"), max_length=16, blank=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     window_ends_at = models.DateTimeField(_("payment window ends"), db_index=True)
@@ -58,6 +55,12 @@ class OrderPayment(models.Model):
         blank=True,
         help_text=_("When a cancelled order gave back its stock and its use of vouchers, once."),
     )
+    released = models.JSONField(
+        _("what was released"),
+        null=True,
+        blank=True,
+        help_text=_("As the shop noted it; exactly this is held again if the order is taken back."),
+    )
     status_due = models.BooleanField(
         _("order status still to be set"),
         default=False,
@@ -72,7 +75,7 @@ class OrderPayment(models.Model):
     mail_claimed_at = models.DateTimeField(_("confirmation being sent"), null=True, blank=True)
     mail_sent_at = models.DateTimeField(_("confirmation sent"), null=True, blank=True)
 
-    class Meta:
+    class Meta(Row.Meta):
         verbose_name = _("order payment")
         verbose_name_plural = _("order payments")
         ordering: ClassVar = ["-pk"]
@@ -87,6 +90,15 @@ class OrderPayment(models.Model):
     def __str__(self) -> str:
         return f"#{self.order_number}"
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.reference = self.reference or self.order_number
+        super().save(*args, **kwargs)
+
+    def is_for(self, order_key: str) -> bool:
+        """Whether the order with that key is the one that this pays, and not another that has got its
+        number since it was deleted."""
+        return self.order_key in ("", order_key)
+
     def payable_invoices(self) -> models.QuerySet[Invoice]:
         """Those that can be paid at Rehive or, still being opened, may become so."""
         return self.invoices.filter(state__in=[Invoice.State.OPENING, Invoice.State.OPEN])
@@ -97,13 +109,14 @@ class OrderPayment(models.Model):
         return self.paid_at is not None or self.closed_at is not None
 
 
-class Invoice(models.Model):
+class Invoice(Row):
     """One attempt to pay an order, and the Rehive invoice that belongs to it.
 
-    ``total`` is the order's total in ``currency`` that was asked for; ``amount`` and ``received``
-    are the same kind of money in smallest units; ``recorded`` is the part of ``received`` that
-    stands in the shop's ledger, cut to the ledger's decimals. ``refunded`` and ``refund_recorded``
-    are the same for the refunds that were paid out.
+    ``total`` is the order's total in ``currency``, ``covered`` what other sources held of it when
+    this was made (cut to cents), and ``amount`` the rest, which was asked for, in smallest units. ``received`` is the
+    same kind of money, and ``pays`` the part of it that pays the order; ``recorded`` is what of
+    ``received`` stands in the shop's ledger, cut to the ledger's decimals. ``refunded`` and
+    ``refund_recorded`` are the same for the refunds that were paid out.
     """
 
     class State(models.TextChoices):
@@ -124,6 +137,9 @@ class Invoice(models.Model):
     currency = models.CharField(_("currency"), max_length=12)
     divisibility = models.PositiveSmallIntegerField(_("divisibility"))
     total = models.DecimalField(_("total"), max_digits=12, decimal_places=2)
+    covered = models.DecimalField(
+        _("covered by other sources"), max_digits=12, decimal_places=2, default=0
+    )
     amount = UnitsField(_("amount in smallest units"))
 
     remote_id = models.CharField(
@@ -137,6 +153,12 @@ class Invoice(models.Model):
     quotes = models.JSONField(_("quotes as Rehive told them"), default=list, blank=True)
 
     received = UnitsField(_("received in smallest units"), default=0)
+    pays = UnitsField(
+        _("of it, what pays the order"),
+        null=True,
+        blank=True,
+        help_text=_("Empty: nothing of it was ever meant to."),
+    )
     recorded = models.DecimalField(
         _("recorded in the ledger"), max_digits=12, decimal_places=2, default=0
     )
@@ -152,6 +174,21 @@ class Invoice(models.Model):
         help_text=_(
             "Counts what was settled; an answer asked for at an older version is old news."
         ),
+    )
+    told = models.CharField(
+        _("last answer"),
+        max_length=64,
+        blank=True,
+        help_text=_("A digest of what was settled last: the same once more is no news."),
+    )
+    doubted_since = models.DateTimeField(
+        _("doubted since"),
+        null=True,
+        blank=True,
+        help_text=_("Rehive tells an older state: a clock is wrong, or a copy lags behind."),
+    )
+    failures = models.PositiveSmallIntegerField(
+        _("answers that make no sense"), default=0, help_text=_("In a row.")
     )
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     asked_at = models.DateTimeField(_("Rehive last asked"), null=True, blank=True)
@@ -176,28 +213,46 @@ class Invoice(models.Model):
         default=False,
         help_text=_("Must not stay payable; asked again until Rehive confirms it."),
     )
+    in_use = models.BooleanField(
+        _("in use"),
+        null=True,
+        editable=False,
+        help_text=_("The one that may be paid; empty, and not false, for all others."),
+    )
 
-    class Meta:
+    class Meta(Row.Meta):
         verbose_name = _("invoice")
         verbose_name_plural = _("invoices")
         ordering: ClassVar = ["-pk"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["payment", "attempt"], name="rehive_attempt_once"),
-            models.UniqueConstraint(
-                fields=["payment"],
-                condition=Q(state__in=["opening", "open"], close_due=False),
-                name="rehive_one_open_invoice",
-            ),
+            # Not a constraint with a condition: MySQL and MariaDB make none. Two empty ones are
+            # different to every database.
+            models.UniqueConstraint(fields=["payment", "in_use"], name="rehive_one_invoice_in_use"),
         ]
         indexes: ClassVar = [models.Index(fields=["state", "asked_at"], name="rehive_state_asked")]
 
     def __str__(self) -> str:
         return f"{self.payment} ({self.attempt})"
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.note_use()
+        super().save(*args, **kwargs)
+
+    def note_use(self) -> None:
+        """Bring ``in_use`` in line with the state."""
+        payable = self.state in (Invoice.State.OPENING, Invoice.State.OPEN)
+        self.in_use = True if payable and not self.close_due else None
+
     @property
     def order_number(self) -> str:
         """The number of the order, which is the invoice's ``request_reference``."""
         return self.payment.order_number
+
+    @property
+    def asked(self) -> Decimal:
+        """What was asked for, in ``currency``."""
+        return from_units(self.amount, self.divisibility)
 
     def kept(self) -> int:
         """What came through it and was not paid back, in smallest units."""
@@ -208,7 +263,7 @@ class Invoice(models.Model):
         return sum(one.amount for one in self.refunds.exclude(status=Refund.Status.FAILED))
 
 
-class Refund(models.Model):
+class Refund(Row):
     """One refund of an invoice, asked for here or discovered at Rehive. ``amount`` is in smallest
     units of the invoice's currency."""
 
@@ -236,147 +291,10 @@ class Refund(models.Model):
     )
     created_at = models.DateTimeField(_("created"), default=timezone.now)
 
-    class Meta:
+    class Meta(Row.Meta):
         verbose_name = _("refund")
         verbose_name_plural = _("refunds")
         ordering: ClassVar = ["-pk"]
 
     def __str__(self) -> str:
         return f"{self.invoice}: {self.get_status_display()}"
-
-
-class Entry(models.Model):
-    """One line of an order's payment history. Written, never changed."""
-
-    class Source(models.TextChoices):
-        CHECKOUT = "checkout", _("checkout")
-        RETURN = "return", _("shopper's return")
-        WEBHOOK = "webhook", _("webhook")
-        RECONCILE = "reconcile", _("reconcile")
-        STAFF = "staff", _("staff")
-
-    payment = models.ForeignKey(OrderPayment, on_delete=models.PROTECT, related_name="entries")
-    invoice = models.ForeignKey(
-        Invoice, on_delete=models.PROTECT, related_name="entries", null=True, blank=True
-    )
-    at = models.DateTimeField(_("at"), default=timezone.now)
-    source = models.CharField(_("told by"), max_length=16, choices=Source.choices)
-    from_status = models.CharField(_("from"), max_length=64, blank=True)
-    to_status = models.CharField(_("to"), max_length=64, blank=True)
-    amount = models.DecimalField(
-        _("money recorded"), max_digits=12, decimal_places=2, null=True, blank=True
-    )
-    reason = models.TextField(_("what happened"))
-
-    class Meta:
-        verbose_name = _("history entry")
-        verbose_name_plural = _("history entries")
-        ordering: ClassVar = ["pk"]
-
-    def __str__(self) -> str:
-        return self.reason
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if self.pk is not None:
-            raise ValueError("The history of a payment is append-only.")
-        super().save(*args, **kwargs)
-
-
-class Attention(models.Model):
-    """A fact that a person must look at. Open until somebody resolves it."""
-
-    class Kind(models.TextChoices):
-        MISMATCH = "mismatch", _("invoice and order disagree")
-        EXCESS = "excess", _("more was paid than was due")
-        LATE = "late", _("paid late")
-        PART_PAID = "part_paid", _("only part was paid")
-        DUPLICATE = "duplicate", _("paid twice")
-        AFTER_CANCEL = "after_cancel", _("paid after the order was cancelled")
-        MOVED_ON = "moved_on", _("paid after staff changed the order")
-        REFUSED_STATUS = "refused_status", _("the shop's pipeline refused a status")
-        UNKNOWN_STATUS = "unknown_status", _("unknown status at Rehive")
-        BACKWARD = "backward", _("Rehive took a payment back")
-        NO_ORDER = "no_order", _("paid, but the order is gone")
-        DIFFERENCE = "difference", _("a small difference was accepted")
-        REFUND_FAILED = "refund_failed", _("a refund failed")
-        VANISHED = "vanished", _("Rehive does not know the invoice")
-        UNCLOSABLE = "unclosable", _("Rehive does not close the invoice")
-
-    payment = models.ForeignKey(OrderPayment, on_delete=models.PROTECT, related_name="attentions")
-    invoice = models.ForeignKey(
-        Invoice, on_delete=models.PROTECT, related_name="attentions", null=True, blank=True
-    )
-    kind = models.CharField(_("kind"), max_length=32, choices=Kind.choices)
-    subject = models.CharField(
-        _("subject"),
-        max_length=128,
-        help_text=_("What it is about; the same fact is raised once, however often it is seen."),
-    )
-    reason = models.TextField(_("reason"))
-    ways_out = models.TextField(_("ways out"), blank=True)
-    raised_at = models.DateTimeField(_("raised"), default=timezone.now)
-    resolved_at = models.DateTimeField(_("resolved"), null=True, blank=True)
-    resolved_by = models.CharField(_("resolved by"), max_length=150, blank=True)
-
-    class Meta:
-        verbose_name = _("attention")
-        verbose_name_plural = _("attention")
-        ordering: ClassVar = [F("resolved_at").asc(nulls_first=True), "-pk"]
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["payment", "kind", "subject"], name="rehive_attention_once"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.payment}: {self.get_kind_display()}"
-
-
-class Delivery(models.Model):
-    """One webhook call, stored as it came before anything was done with it."""
-
-    class State(models.TextChoices):
-        NEW = "new", _("to be worked on")
-        DONE = "done", _("done")
-        UNUSABLE = "unusable", _("unusable")
-
-    received_at = models.DateTimeField(_("received"), default=timezone.now, db_index=True)
-    event_id = models.CharField(_("event"), max_length=128, blank=True)
-    remote_id = models.CharField(_("invoice at Rehive"), max_length=64, blank=True, db_index=True)
-    reference = models.CharField(_("reference"), max_length=255, blank=True)
-    body = models.TextField(_("body"), help_text=_("As it came, without what could be a secret."))
-    state = models.CharField(_("state"), max_length=16, choices=State.choices, default=State.NEW)
-    reason = models.TextField(_("reason"), blank=True)
-    tries = models.PositiveIntegerField(_("tries"), default=0)
-    done_at = models.DateTimeField(_("done"), null=True, blank=True)
-
-    class Meta:
-        verbose_name = _("delivery")
-        verbose_name_plural = _("deliveries")
-        ordering: ClassVar = ["-pk"]
-        indexes: ClassVar = [
-            models.Index(fields=["id"], name="rehive_delivery_new", condition=Q(state="new"))
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.received_at:%Y-%m-%d %H:%M:%S} {self.remote_id}"
-
-
-class RefusedDeliveries(models.Model):
-    """How many webhook calls were turned away on one day, for lack of the right secret.
-
-    Only counted: storing what strangers send would let them fill the disk. Without the count a
-    wrong secret goes unnoticed for weeks (peer bug 8).
-    """
-
-    day = models.DateField(_("day"), unique=True)
-    count = models.PositiveIntegerField(_("count"), default=0)
-    last_at = models.DateTimeField(_("last"))
-
-    class Meta:
-        verbose_name = _("refused deliveries")
-        verbose_name_plural = _("refused deliveries")
-        ordering: ClassVar = ["-day"]
-
-    def __str__(self) -> str:
-        return f"{self.day}: {self.count}"

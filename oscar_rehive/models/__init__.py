@@ -1,0 +1,21 @@
+"""What the plugin remembers. Orders are referred to by their number, never by a foreign key, so
+that a deleted order leaves its money's trace and a shop that is not Oscar can stand here one day.
+"""
+
+from __future__ import annotations
+
+from oscar_rehive.models.base import UnitsField
+from oscar_rehive.models.deliveries import Delivery, RefusedDeliveries
+from oscar_rehive.models.history import Attention, Entry
+from oscar_rehive.models.payment import Invoice, OrderPayment, Refund
+
+__all__ = [
+    "Attention",
+    "Delivery",
+    "Entry",
+    "Invoice",
+    "OrderPayment",
+    "Refund",
+    "RefusedDeliveries",
+    "UnitsField",
+]

@@ -1,0 +1,12 @@
+"""The guards of the service, and what each is replaced by to show that a test notices it; see
+``tests/mutations.py``."""
+
+from __future__ import annotations
+
+from tests.guards.base import ROOT, Mutation
+from tests.guards.deciding import DECIDING
+from tests.guards.doing import DOING
+
+__all__ = ["MUTATIONS", "ROOT", "Mutation"]
+
+MUTATIONS: tuple[Mutation, ...] = (*DECIDING, *DOING)
