@@ -7,19 +7,26 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
+from psycopg import IsolationLevel
+
+from tests.race.levels import options_of
+from tests.race.replica import Replica, copied
 
 
 class Worker:
-    """One such process; see ``worker.py``."""
+    """One such process; see ``worker.py``. ``databases`` says what is special about its database: its
+    ``isolation`` level, or the name of a ``replica`` that lags."""
 
-    def __init__(self, rehive: Any, mails: Path) -> None:
+    def __init__(self, rehive: Any, mails: Path, **databases: str) -> None:
         setup = {
+            **databases,
             "mails": str(mails),
             "rehive": {
                 "API_URL": rehive.api_url,
@@ -68,6 +75,46 @@ class Worker:
         self.process.wait()
 
 
+@pytest.fixture(scope="session")
+def copy_of_the_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
+    """Its name. The tables are as the tests find them, without rows."""
+    with django_db_blocker.unblock(), copied() as name:
+        yield name
+
+
+@pytest.fixture
+def replica(transactional_db: None, copy_of_the_database: str) -> Iterator[Replica]:
+    """A replica that knows what it is told, and when."""
+    replica = Replica(copy_of_the_database)
+    yield replica
+    replica.end()
+
+
+@contextmanager
+def isolated(level: IsolationLevel) -> Iterator[None]:
+    """Every connection that is made in here, by whichever thread, has that isolation level."""
+    before = connections.settings["default"].get("OPTIONS", {})
+    connections.settings["default"]["OPTIONS"] = {**before, **options_of(level)}
+    connection.close()
+    yield
+    connections.settings["default"]["OPTIONS"] = before
+    connection.close()
+
+
+@pytest.fixture(params=[IsolationLevel.READ_COMMITTED, IsolationLevel.REPEATABLE_READ])
+def isolation(transactional_db: None, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Both levels that the checks let through."""
+    with isolated(request.param):
+        yield
+
+
+@pytest.fixture
+def repeatable_read(transactional_db: None) -> Iterator[None]:
+    """A shop whose transactions see what stood in the database when they began."""
+    with isolated(IsolationLevel.REPEATABLE_READ):
+        yield
+
+
 @pytest.fixture
 def mails(tmp_path: Path) -> Path:
     """The folder with one file for each mail."""
@@ -77,12 +124,12 @@ def mails(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def workers(rehive: Any, mails: Path, transactional_db: None) -> Iterator[Callable[[int], Any]]:
+def workers(rehive: Any, mails: Path, transactional_db: None) -> Iterator[Callable[..., Any]]:
     """Makes as many workers as asked for."""
     made: list[Worker] = []
 
-    def make(count: int) -> list[Worker]:
-        made.extend(Worker(rehive, mails) for _ in range(count))
+    def make(count: int, **databases: str) -> list[Worker]:
+        made.extend(Worker(rehive, mails, **databases) for _ in range(count))
         return made
 
     yield make

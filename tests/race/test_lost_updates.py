@@ -1,79 +1,68 @@
-"""Two transactions at the same rows, held at the one moment at which they hurt each other."""
+"""Two transactions at the same rows, held at the one moment at which they hurt each other, whatever the
+isolation level."""
 
 from __future__ import annotations
 
 import threading
-import time
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from oscar.core.loading import get_class, get_model
 
 from oscar_rehive.models import Attention, Invoice
-from oscar_rehive.payments import cancelling, settling
+from oscar_rehive.payments import settling
 from oscar_rehive.payments.cancelling import cancel_order
 from oscar_rehive.payments.placing import expect_payment
+from oscar_rehive.rehive.exceptions import RehiveError
+from tests.race.threads import SECONDS, InAThread, wait_until_somebody_waits
 from tests.steps import opened, payable_at, told
 
-pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("isolation"),
+]
 
-SECONDS = 5
 Line = get_model("order", "Line")
 StockRecord = get_model("partner", "StockRecord")
 
 
-class InAThread(threading.Thread):
-    """Runs ``work`` on a connection of its own; ``join`` raises what it raised."""
-
-    def __init__(self, work: Any) -> None:
-        super().__init__()
-        self.work, self.error = work, None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self.work()
-        except Exception as error:
-            self.error = error
-        finally:
-            connection.close()
-
-    def join(self, timeout: float | None = SECONDS) -> None:
-        super().join(timeout)
-        assert not self.is_alive(), "still waiting: a deadlock"
-        if self.error is not None:
-            raise self.error
-
-
-def test_a_settling_under_way_does_not_forget_that_staff_cancelled(
+def test_a_settling_under_way_does_not_forget_that_the_shopper_cancelled(
     rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """What was read under the lock must still be so when it is written."""
     order = place_order()
     invoice = opened(order)
-    order.refresh_from_db()
     answer = told(invoice)
     has_read, may_write = threading.Event(), threading.Event()
-    real = settling._apply
+    real = settling.settle_news
 
-    def slowly(*args: Any) -> None:
+    def slowly(*args: Any) -> Any:
         has_read.set()
         may_write.wait(SECONDS)
-        real(*args)
+        return real(*args)
 
-    monkeypatch.setattr(settling, "_apply", slowly)
+    monkeypatch.setattr(settling, "settle_news", slowly)
     settle = InAThread(lambda: settling.settle(invoice, answer, source="webhook"))
     assert has_read.wait(SECONDS)
-    staff = InAThread(lambda: cancelling.note_cancelled_by_staff(order.number))
-    # Without the lock they would be done by now, and the settling would write over it.
-    wait_until_somebody_waits(or_ended=staff)
+    monkeypatch.setattr(settling, "settle_news", real)
+    rehive.faults(error_status=503)  # the wish is noted, and its invoice cannot be closed yet
+    shopper = InAThread(lambda: cancelled_in_vain(order.number))
+    # Without the lock it would be noted by now, and the settling would write over it.
+    wait_until_somebody_waits(or_ended=shopper)
     may_write.set()
     settle.join()
-    staff.join()
+    shopper.join()
 
     assert Invoice.objects.get().close_due
+
+
+def cancelled_in_vain(number: str) -> None:
+    with suppress(RehiveError):
+        cancel_order(number, reason="why", source="checkout")
 
 
 def test_two_cancellations_of_the_same_products_in_another_order(
@@ -165,19 +154,6 @@ def test_staff_whose_status_cascades_to_the_lines_and_a_webhook_at_once(
     order.refresh_from_db()
     assert order.status == "Cancelled"
     assert order.sources.get().amount_debited == order.total_incl_tax
-
-
-def wait_until_somebody_waits(*, or_ended: threading.Thread | None = None) -> None:
-    """Until a connection waits for another one's lock, or that thread did not have to."""
-    deadline = time.monotonic() + SECONDS
-    with connection.cursor() as cursor:
-        while time.monotonic() < deadline:
-            if or_ended is not None and not or_ended.is_alive():
-                return
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone()[0]:
-                return
-    pytest.fail("nobody waits")
 
 
 def _told_outside(invoice: Invoice) -> Any:

@@ -18,11 +18,13 @@ from oscar.core.loading import get_model
 from oscar_rehive.models import Attention, Invoice, OrderPayment, Refund
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.settling import business_of
+from tests.race.replica import Replica
 from tests.steps import opened, payable_at
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
 ROUNDS = int(os.environ.get("REHIVE_ROUNDS", "20"))
+FEWER_ROUNDS = ROUNDS // 4
 PROCESSES = 8
 ACTIONS = ("return", "webhook", "webhook", "reconcile", "cancel", "open")
 STAFF = ("staff_cancel", "refund")
@@ -33,9 +35,32 @@ Line = get_model("order", "Line")
 def test_eight_processes_on_one_order(
     rehive: Any, place_order: Any, workers: Any, mails: Path
 ) -> None:
-    team = workers(PROCESSES)
+    play(rehive, place_order, mails, workers(PROCESSES), ROUNDS)
+
+
+def test_whose_transactions_see_what_stood_there_when_they_began(
+    rehive: Any, place_order: Any, workers: Any, mails: Path
+) -> None:
+    team = workers(PROCESSES, isolation="REPEATABLE_READ")
+    play(rehive, place_order, mails, team, FEWER_ROUNDS)
+
+
+def test_who_read_from_a_replica_that_knows_of_no_payment(
+    rehive: Any, place_order: Any, workers: Any, mails: Path, replica: Replica
+) -> None:
+    def place_order_and_show_it(**kwargs: Any) -> Any:
+        order = place_order(**kwargs)
+        replica.catches_up()
+        return order
+
+    team = workers(PROCESSES, replica=replica.name)
+    play(rehive, place_order_and_show_it, mails, team, FEWER_ROUNDS)
+
+
+def play(rehive: Any, place_order: Any, mails: Path, team: Any, rounds: int) -> None:
+    """Let ``team`` fall upon one order after the other."""
     dice = random.Random(2026)
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         order = place_order(total="10.00", in_stock=5)
         invoice = opened(order)
         outcome = dice.choice(["pay", "pay", "pay_more", "expire", "back"])

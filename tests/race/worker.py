@@ -20,11 +20,21 @@ from typing import Any
 
 import django
 from django.conf import settings
+from psycopg import IsolationLevel
+
+from tests.race.levels import options_of
+from tests.race.replica import configure
 
 
 def main() -> None:
     """Read commands until the standard input ends."""
     setup = json.loads(sys.argv[1])
+    if "isolation" in setup:
+        options = settings.DATABASES["default"].setdefault("OPTIONS", {})
+        options.update(options_of(IsolationLevel[setup["isolation"]]))
+    if "replica" in setup:
+        configure(settings.DATABASES, setup["replica"])
+        settings.DATABASE_ROUTERS = ["tests.race.replica.PrimaryReplicaRouter"]
     django.setup()
     settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, **setup["rehive"]}
     settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
@@ -37,7 +47,7 @@ def main() -> None:
 
 def do(command: dict[str, Any]) -> dict[str, Any]:
     """Do what ``command`` says; anything but the errors that the service documents is reported."""
-    from django.db import connection
+    from django.db import connections
 
     from oscar_rehive.payments.cancelling import NotCancellable
     from oscar_rehive.payments.opening import Busy, NotOpened, NotPayable
@@ -51,7 +61,7 @@ def do(command: dict[str, Any]) -> dict[str, Any]:
     except Exception:
         return {"crashed": traceback.format_exc()}
     finally:
-        connection.close()
+        connections.close_all()
     return {}
 
 
@@ -76,7 +86,7 @@ def in_a_child(command: dict[str, Any]) -> dict[str, Any]:
 def _kill_at(last: int) -> None:
     import requests
 
-    from oscar_rehive.payments import locking
+    from oscar_rehive.payments import locking, mails
 
     passed = 0
     real_locked, real_request = locking.locked, requests.Session.request
@@ -94,13 +104,18 @@ def _kill_at(last: int) -> None:
             boundary()
         boundary()
 
-    def request(*args: Any, **kwargs: Any) -> Any:
-        boundary()
-        answer = real_request(*args, **kwargs)
-        boundary()
-        return answer
+    def between(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            boundary()
+            answer = real(*args, **kwargs)
+            boundary()
+            return answer
 
-    requests.Session.request = request  # type: ignore[method-assign]  # a stand-in
+        return call
+
+    requests.Session.request = between(real_request)  # type: ignore[method-assign]  # a stand-in
+    # Each of these is one statement, and so a commit of its own.
+    mails._claim, mails._note = between(mails._claim), between(mails._note)
     for path, module in list(sys.modules.items()):
         if path.startswith("oscar_rehive.payments.") and hasattr(module, "locked"):
             module.locked = locked
@@ -155,8 +170,11 @@ def _staff_cancel(command: dict[str, Any]) -> None:
     from oscar.apps.order.exceptions import InvalidOrderStatus
     from oscar.core.loading import get_class, get_model
 
+    from oscar_rehive.databases import where_written
+
     with suppress(InvalidOrderStatus), transaction.atomic():
-        order = get_model("order", "Order").objects.get(number=command["number"])
+        # Once they see it, which they do not on a replica that lags.
+        order = where_written(get_model("order", "Order")).get(number=command["number"])
         get_class("order.processing", "EventHandler")().handle_order_status_change(
             order, "Cancelled"
         )

@@ -1,0 +1,62 @@
+"""A transaction of ours that the database ends for another one's sake is done once more, at once."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from oscar.core.loading import get_model
+
+from oscar_rehive.payments.cancelling import cancel_order
+from oscar_rehive.shop.oscar import OscarShop
+from tests.race.threads import SECONDS, InAThread, wait_until_somebody_waits
+from tests.steps import stands_as
+
+pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("isolation"),
+]
+
+Order = get_model("order", "Order")
+StockRecord = get_model("partner", "StockRecord")
+
+
+def test_a_deadlock_with_staff_who_took_stock_and_order_the_other_way_round(
+    rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = place_order()
+    has_stock, has_order = threading.Event(), threading.Event()
+    tries = []
+    real = OscarShop.release
+
+    def release(shop: Any, number: str) -> Any:
+        tries.append(number)
+        if len(tries) == 1:
+            has_order.set()
+            wait_until_somebody_waits()
+        return real(shop, number)
+
+    def edit() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            # PostgreSQL ends whoever looks first: not staff.
+            cursor.execute("SET LOCAL deadlock_timeout = '10min'")
+            StockRecord.objects.update(low_stock_threshold=3)
+            has_stock.set()
+            assert has_order.wait(SECONDS)
+            Order.objects.update(guest_email="other@example.com")
+
+    monkeypatch.setattr(OscarShop, "release", release)
+    staff = InAThread(edit)
+    assert has_stock.wait(SECONDS)
+    cancel_order(order.number, reason="why", source="checkout")
+    staff.join()
+
+    assert len(tries) >= 2
+    assert stands_as(order) == "Cancelled"
+    assert order.guest_email == "other@example.com"
+    record = StockRecord.objects.get()
+    assert (record.num_allocated, record.low_stock_threshold) == (0, 3)
+    assert order.status_changes.count() == 1
