@@ -21,12 +21,14 @@ from requests.adapters import BaseAdapter
 
 from oscar_rehive import conf
 from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment, Refund
-from oscar_rehive.payments import gateway, locking
+from oscar_rehive.payments import gateway, locking, mails
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.simulator import api, web
 from oscar_rehive.simulator.errors import RehiveError as RefusedByRules
 from oscar_rehive.simulator.money import Currency
 from oscar_rehive.simulator.rules import Business, Rehive
+from oscar_rehive.simulator.state import State
+from tests.model.lies import Lies
 
 BUSINESS_ID = "business"
 TOKEN = "t" * 64
@@ -45,8 +47,11 @@ class World:
 
     def __init__(self) -> None:
         self.offset = timedelta(0)
+        self.lies = Lies(self._milliseconds)
         self.rehive = Rehive(
-            [Business(BUSINESS_ID, Currency("USD", 2, "$", "dollar"))], clock=self._milliseconds
+            [Business(BUSINESS_ID, Currency("USD", 2, "$", "dollar"))],
+            clock=self._milliseconds,
+            changed=self._note_states,
         )
         app = Flask("rules")
         app.register_blueprint(api.blueprint(self.rehive, [TOKEN]))
@@ -113,7 +118,7 @@ class World:
         self.boundary()
         if fault == "answer_lost":
             raise requests.ReadTimeout("answer lost")
-        return _response(request, answer.status_code, answer.data)
+        return _response(request, answer.status_code, self.lies.told(answer.data))
 
     def land(self) -> None:
         """What a broken line held back reaches Rehive after all: an abandoned create can land after
@@ -151,12 +156,31 @@ class World:
             mock.patch.multiple(gateway, client_for=self._client_for),
             _everywhere("client_for", self._client_for),
             _everywhere("locked", self.locked),
+            mock.patch.multiple(
+                mails, _claim=self._between(mails._claim), _note=self._between(mails._note)
+            ),
             mock.patch.object(timezone, "now", self.now),
         ):
             yield
 
+    def _between(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        """``real``, one statement and so a commit of its own, with a chance to be killed before and
+        after."""
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.boundary()
+            answer = real(*args, **kwargs)
+            self.boundary()
+            return answer
+
+        return call
+
     def _client_for(self, business: conf.BusinessConfig) -> Client:
         return self.client
+
+    def _note_states(self, state: State) -> None:
+        for record in state.records.values():
+            self.lies.note(record.invoice)
 
     def _milliseconds(self) -> int:
         return int(self.now().timestamp() * 1000)
