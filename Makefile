@@ -19,10 +19,11 @@ test: .venv/.installed-dev ## Run the tests, on SQLite and on a PostgreSQL of th
 test-quick: .venv/.installed-dev ## Run the tests that need neither processes nor PostgreSQL
 	$(BIN)/python -m pytest -n auto -m "not e2e and not postgres"
 
-test-long: .venv/.installed-dev ## Play the model, the race and the mutations at length
+test-long: .venv/.installed-dev ## Play the model, the race, the mutations and the mutants at length
 	REHIVE_EXAMPLES=2000 $(BIN)/python -m pytest tests/model
 	REHIVE_ROUNDS=3000 $(BIN)/python -m tests.with_postgres pytest -m postgres tests/race
 	$(BIN)/python -m tests.mutations
+	$(BIN)/python -m tests.mutants
 
 lint: .venv/.installed-dev ## Check style, types, layers and migrations
 	$(BIN)/ruff check

@@ -21,11 +21,15 @@ TESTS_PASSED, TESTS_FAILED = 0, 1
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "var", ".*_cache", "*.egg-info")
 
 
+def copy_tree(folder: Path) -> Path:
+    """A copy of the project in ``folder``, to be changed at will."""
+    return Path(shutil.copytree(ROOT, folder / "tree", ignore=NOT_COPIED))
+
+
 def survives(mutation: Mutation) -> bool:
     """Whether the tests still pass without the guard."""
     with tempfile.TemporaryDirectory(prefix="rehive-mutation-") as folder:
-        tree = Path(folder) / "tree"
-        shutil.copytree(ROOT, tree, ignore=NOT_COPIED)
+        tree = copy_tree(Path(folder))
         (tree / mutation.file).write_text(mutation.applied())
         pytest = ["pytest", "-x", "-q", "-p", "no:cacheprovider", *mutation.tests]
         if mutation.postgres:
