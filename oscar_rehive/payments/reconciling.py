@@ -224,8 +224,6 @@ def _ask_again(invoice: Invoice) -> Callable[[Summary], None]:
     def do(summary: Summary) -> None:
         was_paid = invoice.state == Invoice.State.PAID
         _refresh_ended(invoice)
-        if invoice.received:
-            follow(invoice, SOURCE)
         summary.asked += 1
         summary.paid += not was_paid and invoice.state == Invoice.State.PAID
 
@@ -233,10 +231,11 @@ def _ask_again(invoice: Invoice) -> Callable[[Summary], None]:
 
 
 def _refresh_ended(invoice: Invoice) -> None:
-    """Ask about an invoice that need not change any more. One that Rehive has forgotten, of which
-    ``refresh`` has told a person, has nothing new to say and keeps nothing waiting."""
+    """Ask about an invoice that need not change any more, and what was given back of it. One that
+    Rehive has forgotten, of which ``refresh`` has told a person, has nothing new to say and keeps
+    nothing waiting."""
     try:
-        refresh(invoice, SOURCE)
+        refresh(invoice, SOURCE, with_refunds=True)
     except NotFound:
         Invoice.objects.filter(pk=invoice.pk).update(asked_at=timezone.now())
 

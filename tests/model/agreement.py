@@ -53,7 +53,11 @@ class Agreement(Promises):
                 # Nothing is dropped for good, whatever its stamp says (P6).
                 is_open = invoice.state in (Invoice.State.OPENING, Invoice.State.OPEN)
                 assert is_open == (remote["status"] in OPEN_WORDS)
-                assert invoice.remote_status == remote["status"]
+            assert (invoice.remote_status, invoice.doubted_since) == (remote["status"], None)
+            if not self.clocks_differ and remote["id"] not in self.forced:
+                # Where stamps are right, no lagging copy calls a person (P6).
+                backward = Attention.objects.filter(invoice=invoice, kind=Attention.Kind.BACKWARD)
+                assert not backward.exists()
             assert invoice.refunded == self.given_back(remote["id"])
 
     def given_back(self, remote_id: str) -> int:

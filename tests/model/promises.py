@@ -69,6 +69,9 @@ class Promises(RuleBasedStateMachine):
     leaked: dict[int, int]
     """Pieces by stock record that deleted orders held: Oscar leaves them allocated, and nobody is left
     to give them back."""
+    clocks_differ: bool
+    forced: set[str]
+    """Invoices with which something happened at Rehive that never should."""
     tolerance: Decimal
     mails_unnoted: int
     """Mails that the mail server took just before the process was killed: they go out again, for the

@@ -71,6 +71,7 @@ EVENTS: dict[str, Callable[[Any], None]] = {
     "pay": lambda it: it.go_and_pay(0, "pay", None),
     "pay less": lambda it: it.go_and_pay(0, "pay_less", None),
     "let expire": lambda it: it.go_and_pay(0, "expire", None),
+    "Rehive takes it back": lambda it: it.payer(0, 0, "fail", None, False, True, False),
     "return": lambda it: it.come_back(0, None),
     "gift card": lambda it: it.somebody_else_pays(0, "0.4", "allocated", "gift card"),
     "cash": lambda it: it.somebody_else_pays(0, "1", "debited", "cash"),
@@ -104,6 +105,8 @@ class Machine(People):
         self.ended: set[int] = set()
         self.seen: set[int] = set()
         self.leaked: dict[int, int] = {}
+        self.clocks_differ = False
+        self.forced: set[str] = set()
         self.mails_unnoted = 0
         self.old_news: list[tuple[Invoice, RemoteInvoice]] = []
         mail.outbox.clear()
@@ -121,6 +124,7 @@ class Machine(People):
     def open_the_shop(self, late: str, tolerance: str, clocks: list[int], second: str) -> None:
         self.tolerance = Decimal(tolerance)
         type(self).set_up(LATE_PAYMENTS=late, TOLERANCE_AMOUNT=tolerance)
+        self.clocks_differ = len(set(clocks)) > 1
         self.world.lies.hosts(clocks)
         self.orders.append(self.placed(self.shared, PIECES))
         self.place(second)
@@ -193,6 +197,8 @@ class Machine(People):
                 open_invoice(number, return_url=RETURN_URL)
         amount = ALMOST if outcome == "pay_less" and almost and currency is None else None
         for remote in self.remote(order, attempt):
+            if force:
+                self.forced.add(remote["id"])
             with suppress(RefusedByRules):
                 now = self.world.rehive.outcome(
                     remote["id"], outcome, currency=currency, amount=amount, force=force

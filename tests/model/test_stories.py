@@ -22,21 +22,24 @@ STORIES = [
     ["pay", "old copy", "reconcile"],
     ["open", "let expire", "a copy lags", "return", "reconcile", "three minutes", "reconcile"],
     ["open", "pay", "a copy lags", "return", "return", "reconcile"],
+    ["pay", "Rehive takes it back"],
+    ["pay", "Rehive takes it back", "return", "three minutes", "return"],
+    ["pay less", "let expire", "a copy lags", "open", "reconcile", "pay"],
     ["open", "delete", "reconcile"],
     ["pay less", "delete", "a day", "reconcile"],
 ]
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("clocks", [[], [60, -60]], ids=["true clocks", "clocks that differ"])
+@pytest.mark.parametrize("clocks", [[], [60, -60], [-60, 60]], ids=["true", "ahead", "behind"])
 @pytest.mark.parametrize("events", STORIES, ids=", ".join)
 def test_it_keeps_the_promises(
     events: list[str], clocks: list[int], set_up_machine: Callable[[], None]
 ) -> None:
     set_up_machine()
     machine = Machine()
-    machine.open_the_shop("accept", "0", clocks, SHARED)
-    # Of the first, beside which another wants the same pieces.
+    # Beside the first another wants the same pieces, or there are more of them than it needs.
+    machine.open_the_shop("accept", "0", clocks, SHARED if clocks else "0.03")
     machine.focus = machine.orders[0]
     for event in events:
         EVENTS[event](machine)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core import mail
+from django.utils import timezone
 from oscar.core.loading import get_model
 from oscar.test.factories import create_basket, create_order, create_product
 
-from oscar_rehive.models import Attention, Entry, OrderPayment
+from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment
 from oscar_rehive.payments.cancelling import cancel_order
+from oscar_rehive.payments.gateway import business_of, client_for
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.rehive.client import Client
-from tests.steps import opened, paid_by_cash, told, window_over
+from tests.steps import moved, opened, paid_by_cash, settled, told, window_over
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -84,3 +88,45 @@ def test_an_invoice_that_is_closed_in_the_end_calls_nobody_any_more(
     reconcile()
 
     assert Attention.objects.get().resolved_at is not None
+
+
+def test_a_paid_order_that_was_cancelled_before_its_mail_and_taken_back_is_confirmed(
+    rehive: Any, place_order: Any
+) -> None:
+    """While it was cancelled there was nothing to confirm, and later nobody remembered (P3)."""
+    order = place_order()
+    invoice = opened(order)
+    rehive.outcome(invoice.remote_id, "pay")
+    settled(invoice)
+    moved(order, "Cancelled")
+    reconcile()
+    Order.objects.update(status="Being processed")
+
+    for _ in range(2):
+        reconcile()
+
+    assert len(mail.outbox) == 1
+    assert OrderPayment.objects.get().mail_sent_at is not None
+
+
+def test_a_part_of_money_that_waits_and_was_given_back_at_rehive_is_seen_after_the_window(
+    rehive: Any, place_order: Any
+) -> None:
+    """The clock asks about such an order at every run, and then nobody asked for its refunds, which was
+    done only for invoices that nobody had asked about for a day."""
+    order = place_order(total="10.00")
+    invoice = opened(order)
+    rehive.outcome(invoice.remote_id, "pay_less", amount=400)
+    rehive.outcome(invoice.remote_id, "expire")
+    reconcile()
+    made = client_for(business_of(invoice)).create_refund(
+        invoice.remote_id or "", amount=100, currency="USD", reason="by hand", idempotency_key="app"
+    )
+    rehive.refund(made.id, "complete")
+    window_over(order)
+    Invoice.objects.update(asked_at=timezone.now() - timedelta(days=2))
+
+    reconcile()
+
+    invoice.refresh_from_db()
+    assert (invoice.received, invoice.refunded) == (400, 100)
