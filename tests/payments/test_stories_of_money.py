@@ -133,7 +133,7 @@ def test_the_migration_does_not_say_that_a_duplicate_pays(rehive: Any, place_ord
     assert waiting_for_a_person() == ["duplicate"]
     # As 0002 left it.
     Invoice.objects.update(pays=None, told="")
-    migration = importlib.import_module("oscar_rehive.migrations.0003_one_place_that_decides")
+    migration = importlib.import_module("oscar_rehive.migrations.0004_fill_in")
     migration.fill_in(apps, SimpleNamespace(connection=connection))
 
     a_day_later()
