@@ -123,8 +123,8 @@ def complaint_of(tree: Path, *arguments: str, runner: Sequence[str] = ("pytest",
     except subprocess.TimeoutExpired:
         return "It takes too long."
     said = f"{done.stdout[-3000:]}{done.stderr[-3000:]}"
-    if "ERROR: not found:" in said:
-        # Tests that do not exist would count as having noticed.
+    if done.returncode < 0 or "ERROR: not found:" in said:
+        # Killed by somebody, or of tests that do not exist: that would count as having noticed.
         raise RuntimeError(f"The tests did not run: {said}")
     return "" if done.returncode == TESTS_PASSED else said or "It fails."
 
