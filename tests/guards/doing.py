@@ -237,7 +237,7 @@ DOING = (
         "oscar_rehive/payments/carrying_out.py",
         "shop.hold(number, case.payment.released)",
         "shop.hold(number, None)",
-        ("tests/shop",),
+        ("tests/payments/test_taken_back.py", "tests/shop"),
     ),
     Mutation(
         "a number that is used again is free",
