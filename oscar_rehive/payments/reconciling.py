@@ -182,7 +182,6 @@ def _ask(invoice: Invoice) -> Callable[[Summary], None]:
     def do(summary: Summary) -> None:
         refresh(invoice, SOURCE)
         summary.asked += 1
-        invoice.payment.refresh_from_db()
         summary.paid += invoice.state == Invoice.State.PAID
 
     return do

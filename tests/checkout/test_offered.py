@@ -30,8 +30,7 @@ Selector = get_class("partner.strategy", "Selector")
 
 
 def is_offered(total: Price) -> bool:
-    # It looks at no more than the total.
-    return Rehive().is_available(None, total)  # type: ignore[arg-type]
+    return Rehive().is_available(None, total)  # type: ignore[arg-type]  # it looks at the total only
 
 
 def of(amount: str, currency: str = "USD") -> Price:
