@@ -16,8 +16,8 @@ test: .venv/.installed-dev ## Run the tests, on SQLite and on a PostgreSQL of th
 	$(BIN)/python -m pytest -n auto -rs
 	$(BIN)/python -m tests.with_postgres pytest -m postgres
 
-test-quick: .venv/.installed-dev ## Run the tests that need neither processes nor PostgreSQL
-	REHIVE_EXAMPLES=10 $(BIN)/python -m pytest -n auto -m "not e2e and not postgres"
+test-quick: .venv/.installed-dev ## Run the tests that need neither processes nor PostgreSQL nor long stories
+	$(BIN)/python -m pytest -n auto -m "not e2e and not postgres" --ignore=tests/model
 
 test-long: .venv/.installed-dev ## Play the model, the race, the mutations and the mutants at length
 	REHIVE_EXAMPLES=2000 $(BIN)/python -m pytest tests/model

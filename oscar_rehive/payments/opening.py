@@ -368,7 +368,6 @@ def _fill_in(plan: Plan, invoice: Invoice, remote: RemoteInvoice) -> None:
     # Sent twice because the first answer never came, it may be there twice (rehive-api.md: do not
     # rely on the idempotency key alone).
     invoice.may_exist = invoice.posts > 1
-    invoice.version += 1
 
 
 def _fault(invoice: Invoice, remote: RemoteInvoice) -> str:

@@ -31,7 +31,7 @@ from oscar_rehive.payments.mails import NotSent, send_confirmation
 from oscar_rehive.payments.obstacles import remind_of_money
 from oscar_rehive.payments.opening import NotOpened
 from oscar_rehive.payments.plans import Plan
-from oscar_rehive.payments.refunding import IN_FLIGHT, follow
+from oscar_rehive.payments.refunding import IN_FLIGHT
 from oscar_rehive.payments.rules import give_paid_status
 from oscar_rehive.payments.settling import refresh
 from oscar_rehive.payments.strays import find_all, lost_of
@@ -196,8 +196,7 @@ def _refunds() -> Iterator[Task]:
 
 def _follow(invoice: Invoice) -> Callable[[Summary], None]:
     def do(summary: Summary) -> None:
-        refresh(invoice, SOURCE)
-        follow(invoice, SOURCE)
+        refresh(invoice, SOURCE, with_refunds=True)
         summary.asked += 1
 
     return do

@@ -75,7 +75,8 @@ class Shop(Protocol):
 
     def standing_as(self, standing: Standing, among: QuerySet[Any]) -> list[str]:
         """Of the order numbers that the query ``among`` gives (one column, in the orders' own
-        database) those whose order exists and stands like this, in one statement."""
+        database) those whose order exists and stands like this, in one statement; pending or cancelled,
+        for whatever else is not told apart."""
 
     def changed_from(self, status: str, among: QuerySet[Any]) -> list[str]:
         """Likewise those whose order exists and has another status than ``status``."""

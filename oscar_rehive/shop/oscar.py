@@ -54,13 +54,9 @@ class OscarShop:
 
     def standing_as(self, standing: Standing, among: QuerySet[Any]) -> list[str]:
         orders = where_written(OscarOrder).filter(number__in=among)
-        meanings = _meanings()
-        if standing is Standing.MOVED_ON:
-            orders = orders.exclude(status__in=meanings)
-        else:
-            words = [status for status, meaning in meanings.items() if meaning is standing]
-            orders = orders.filter(status__in=words)
-        return [str(number) for number in orders.order_by("pk").values_list("number", flat=True)]
+        words = [status for status, meaning in _meanings().items() if meaning is standing]
+        orders = orders.filter(status__in=words).order_by("pk")
+        return [str(number) for number in orders.values_list("number", flat=True)]
 
     def changed_from(self, status: str, among: QuerySet[Any]) -> list[str]:
         orders = where_written(OscarOrder).filter(number__in=among).exclude(status=status)

@@ -14,6 +14,9 @@ from sandbox import webhook
 TOKEN = "demonstration0token0of0the0sandbox0shop0worth0nothing0elsewhere0"
 
 
+pytestmark = pytest.mark.e2e
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -71,7 +74,6 @@ def alive(pid):
     return True
 
 
-@pytest.mark.e2e
 def test_it_serves_and_ends_without_leftovers(serving, ports):
     shop = requests.get(f"{ports['SHOP_BASE_URL']}/catalogue/", timeout=10)
     assert shop.status_code == 200
@@ -93,7 +95,6 @@ def test_it_serves_and_ends_without_leftovers(serving, ports):
     assert not any(alive(child) for child in children)
 
 
-@pytest.mark.e2e
 def test_it_ends_when_the_simulator_does(serving):
     (simulator,) = children_of(serving)
     os.kill(simulator, signal.SIGKILL)

@@ -8,6 +8,8 @@ from email import message_from_bytes, policy
 import pytest
 from django.core.mail import EmailMultiAlternatives
 
+pytestmark = pytest.mark.e2e
+
 VISIT = """
 from django.test import Client
 client = Client()

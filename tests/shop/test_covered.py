@@ -76,7 +76,6 @@ def test_money_of_another_currency_covers_nothing(buy: Any) -> None:
     [
         (Standing.PENDING, {"Pending"}),
         (Standing.CANCELLED, {"Cancelled"}),
-        (Standing.MOVED_ON, {"Being processed", "Whatever"}),
     ],
 )
 def test_those_of_many_orders_that_stand_like_this(
