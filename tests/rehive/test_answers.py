@@ -14,7 +14,8 @@ import responses
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from oscar_rehive.rehive.client import DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS, Client
+from oscar_rehive.rehive.answers import DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS
+from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import (
     NotFound,
     Refused,
