@@ -102,14 +102,15 @@ def _read(body: bytes, secrets: list[str]) -> Any:
         payload = json.loads(body) if body else None
     except (ValueError, RecursionError):
         return None
-    if not _is_shallow(payload):
+    if not is_shallow(payload):
         return None
     if b"secret" in body or any(_may_carry(body, secret) for secret in secrets):
         return _hide(payload, secrets)
     return payload
 
 
-def _is_shallow(payload: Any) -> bool:
+def is_shallow(payload: Any) -> bool:
+    """Whether whoever walks through ``payload`` meets no more than ``MAX_DEPTH`` levels."""
     level: list[Any] = [[payload]]
     for _ in range(MAX_DEPTH):
         level = [

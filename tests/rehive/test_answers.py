@@ -184,6 +184,85 @@ def test_p9_redirects_are_not_followed_with_the_token(
     assert len(rehive_answers.calls) == 1
 
 
+@pytest.mark.parametrize("deep", ['[{"a":' * 40 + "1" + "}]" * 40, "[" * 65 + "]" * 65])
+def test_p11_json_that_is_deeper_than_anything_of_rehives_is_unintelligible(
+    client: Client, rehive_answers: Answers, deep: str
+) -> None:
+    """Some Pythons read it, and whoever walks through it then runs out of stack."""
+    body = json.dumps(enveloped({**INVOICE, "metadata": {"a": 0}})).replace(
+        '"a": 0', f'"a": {deep}'
+    )
+    rehive_answers.get(INVOICE_URL, body=body)
+
+    assert isinstance(error_of(client), Unintelligible)
+
+
+def test_json_of_some_depth_is_read(client: Client, rehive_answers: Answers) -> None:
+    deep = json.loads("[" * 50 + "]" * 50)
+    rehive_answers.get(INVOICE_URL, json=enveloped({**INVOICE, "metadata": {"theirs": deep}}))
+
+    assert client.invoice(INVOICE["id"]).metadata == {"theirs": deep}
+
+
+# What ends up in a log
+
+
+HOSTILE = {
+    "a line": "No.\r\nERROR Order 7 is paid",
+    "an escape": "\x1b[2J\x1b]0;title\x07",
+    "a NUL": "\0",
+    "a direction": "\u202ecod.exe\u2066",
+    "a separator": "\u2028\u2029\x85",
+    "half a pair": "\ud800",
+    "nothing to see": "\u200b\ufeff\xad",
+    "a book": "x" * 100_000,
+    "many lines": "\n" * 100_000,
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("status", [200, 400, 422])
+def test_p9_no_message_breaks_a_log_line(
+    client: Client, rehive_answers: Answers, text: str, status: int
+) -> None:
+    fields = {text: [text, text], "a": text, "b": [{text: text}], **{f"n{n}": n for n in range(99)}}
+    answer = {"status": "error", "message": text, "data": fields}
+    rehive_answers.get(INVOICE_URL, json=answer, status=status)
+
+    error = error_of(client)
+
+    assert isinstance(error, Refused)
+    told = [
+        str(error),
+        *error.field_errors,
+        *(complaint for each in error.field_errors.values() for complaint in each),
+    ]
+    assert all(one.isprintable() and len(one) <= 1000 for one in told)
+    assert len(told) < 500
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_p9_nor_does_one_about_a_currency(
+    client: Client, rehive_answers: Answers, text: str
+) -> None:
+    odd = {**INVOICE, "request_currency": {"code": text or "?", "divisibility": -1}}
+    rehive_answers.get(INVOICE_URL, json=odd)
+
+    error = error_of(client)
+
+    assert isinstance(error, Unintelligible)
+    assert str(error).isprintable()
+    assert len(str(error)) <= 1000
+
+
+def test_letters_of_all_alphabets_may_be_in_a_message(
+    client: Client, rehive_answers: Answers
+) -> None:
+    rehive_answers.get(INVOICE_URL, json={"status": "error", "message": "Сумма zu groß 金額 💸"})
+
+    assert str(error_of(client)) == "Rehive refused: Сумма zu groß 金額 💸"
+
+
 # Throttling
 
 
