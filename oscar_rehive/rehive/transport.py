@@ -301,6 +301,16 @@ def pooled_session() -> requests.Session:
     return session
 
 
+_FAULTS = (
+    requests.RequestException,
+    HTTPError,
+    HTTPException,
+    OSError,
+    ValueError,
+    OverflowError,  # of the size of a chunk
+)
+
+
 def exchange(
     session: requests.Session, method: str, url: str, *, connect: float, read: float, **request: Any
 ) -> Answer | NoAnswer:
@@ -322,7 +332,7 @@ def exchange(
                 return Answer(response.status_code, response.headers, call.read(response))
         except BodyTooLarge:
             return NoAnswer("too large", is_too_large=True)
-        except (requests.RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
+        except _FAULTS as error:
             return NoAnswer(
                 type(error).__name__, was_never_sent=call.was_never_sent or _was_never_sent(error)
             )
