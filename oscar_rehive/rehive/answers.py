@@ -97,20 +97,19 @@ def _error(status: int, payload: Any, retry_after: str) -> RehiveError:
 
 
 def _read(body: bytes, secrets: list[str]) -> Any:
-    """The JSON in ``body``, or None: also for one that is too deep to be walked through."""
+    """The JSON in ``body`` as far as it can be walked through, or None."""
     try:
         payload = json.loads(body) if body else None
     except (ValueError, RecursionError):
         return None
-    if not is_shallow(payload):
-        return None
+    _empty_what_is_deep(payload)
     if b"secret" in body or any(_may_carry(body, secret) for secret in secrets):
         return _hide(payload, secrets)
     return payload
 
 
-def is_shallow(payload: Any) -> bool:
-    """Whether whoever walks through ``payload`` meets no more than ``MAX_DEPTH`` levels."""
+def _empty_what_is_deep(payload: Any) -> None:
+    """A stranger's metadata may be deep, and must not hide the other rows of a list."""
     level: list[Any] = [[payload]]
     for _ in range(MAX_DEPTH):
         level = [
@@ -120,8 +119,9 @@ def is_shallow(payload: Any) -> bool:
             if isinstance(inner, (dict, list))
         ]
         if not level:
-            return True
-    return False
+            return
+    for deep in level:
+        deep.clear()
 
 
 def _may_carry(body: bytes, secret: str) -> bool:

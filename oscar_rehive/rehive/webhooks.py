@@ -12,14 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from oscar_rehive.rehive.answers import is_shallow
 from oscar_rehive.rehive.exceptions import clean
 from oscar_rehive.rehive.hiding import Secret
 from oscar_rehive.rehive.wire import PLAUSIBLE_ID
 
 SCHEME = "secret "
-
-TOO_DEEP = "The body is nested too deeply to be an invoice."
 
 
 class UnusableDelivery(ValueError):
@@ -70,12 +67,11 @@ def load(body: bytes) -> Any:
 
 def _parse(body: bytes) -> tuple[Any, str]:
     try:
-        payload = json.loads(body)
+        return json.loads(body), ""
     except RecursionError:
-        return None, TOO_DEEP
+        return None, "The body is nested too deeply to be an invoice."
     except ValueError as error:
         return None, clean(f"The body is not JSON: {error}")
-    return (payload, "") if is_shallow(payload) else (None, TOO_DEEP)
 
 
 def read(payload: Any) -> Hint:

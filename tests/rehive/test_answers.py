@@ -14,7 +14,7 @@ import responses
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from oscar_rehive.rehive.answers import DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS
+from oscar_rehive.rehive.answers import DEFAULT_WAIT_SECONDS, MAX_DEPTH, MAX_WAIT_SECONDS
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import (
     NotFound,
@@ -32,6 +32,7 @@ from tests.rehive.samples import (
     INVOICES_URL,
     anything,
     enveloped,
+    page,
 )
 
 Answers = responses.RequestsMock
@@ -184,24 +185,27 @@ def test_p9_redirects_are_not_followed_with_the_token(
     assert len(rehive_answers.calls) == 1
 
 
-@pytest.mark.parametrize("deep", ['[{"a":' * 40 + "1" + "}]" * 40, "[" * 65 + "]" * 65])
-def test_p11_json_that_is_deeper_than_anything_of_rehives_is_unintelligible(
-    client: Client, rehive_answers: Answers, deep: str
+@pytest.mark.parametrize("depth", [10, 50, 70, 500])
+@pytest.mark.parametrize(("opening", "closing"), ["[]", ('{"a":', "}"), ('[{"a":', "}]")])
+def test_p11_deep_metadata_of_a_stranger_hides_nothing_and_can_be_walked_through(
+    client: Client, rehive_answers: Answers, depth: int, opening: str, closing: str
 ) -> None:
-    """Some Pythons read it, and whoever walks through it then runs out of stack."""
-    body = json.dumps(enveloped({**INVOICE, "metadata": {"a": 0}})).replace(
-        '"a": 0', f'"a": {deep}'
-    )
-    rehive_answers.get(INVOICE_URL, body=body)
+    """Some Pythons read what others run out of stack with, and so does whoever walks through it."""
+    times = depth // 2 if opening == '[{"a":' else depth
+    told = json.dumps(page([{**INVOICE, "id": "i-1", "metadata": {"a": "deep"}}, INVOICE]))
+    deep = told.replace('"deep"', opening * times + "7" + closing * times)
+    rehive_answers.get(INVOICES_URL, body=deep)
 
-    assert isinstance(error_of(client), Unintelligible)
+    theirs, ours = CALLS["invoices"].make(client)
+
+    assert ours.id == INVOICE["id"]
+    assert depth_of(theirs.metadata) <= MAX_DEPTH
+    assert ("7" in str(theirs.metadata)) is (depth < MAX_DEPTH)
 
 
-def test_json_of_some_depth_is_read(client: Client, rehive_answers: Answers) -> None:
-    deep = json.loads("[" * 50 + "]" * 50)
-    rehive_answers.get(INVOICE_URL, json=enveloped({**INVOICE, "metadata": {"theirs": deep}}))
-
-    assert client.invoice(INVOICE["id"]).metadata == {"theirs": deep}
+def depth_of(value: Any) -> int:
+    inner = list(value.values()) if isinstance(value, dict) else value
+    return 1 + max(map(depth_of, inner), default=0) if isinstance(inner, list) else 0
 
 
 # What ends up in a log
