@@ -35,13 +35,14 @@ class Children:
         self.ended = False
         self.lock = threading.Lock()
 
-    def start(self, name, *command, stdout=None):
+    def start(self, name, *command, stdout=None, environment=None):
         with self.lock, self.log(name).open("wb") as log:
             if self.ended:
                 raise KeyboardInterrupt
             self.running[name] = subprocess.Popen(
                 [sys.executable, *map(str, command)],
                 cwd=ROOT,
+                env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=stdout or log,
                 stderr=log,
@@ -178,15 +179,17 @@ def claim(host, port, who, way_out):
 def start_simulator(settings, children):
     from babel.numbers import get_currency_precision
 
+    from oscar_rehive.simulator.cli import TOKEN_VARIABLE
+
     currency = settings.SHOP_CURRENCY
     children.start(
         "simulator",
         *("-m", "oscar_rehive.simulator"),
         *("--host", "127.0.0.1", "--port", settings.SIMULATOR_PORT),
-        *("--token", settings.REHIVE["TOKEN"]),
         "--business",
         f"{settings.REHIVE['BUSINESS_ID']}:{currency}:{get_currency_precision(currency)}",
         *("--state", settings.VAR_DIR / "simulator.json"),
+        environment={TOKEN_VARIABLE: settings.REHIVE["TOKEN"]},
     )
 
 

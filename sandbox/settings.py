@@ -39,6 +39,8 @@ import django
 from django.core.exceptions import ImproperlyConfigured
 from oscar.defaults import *
 
+from oscar_rehive.simulator.demo import DEMO_TOKEN, DEMO_WEBHOOK_SECRET
+
 SANDBOX_DIR = Path(__file__).resolve().parent
 
 
@@ -62,19 +64,16 @@ SHOP_CURRENCY = os.environ.get("SHOP_CURRENCY") or "USD"
 # --- Rehive -------------------------------------------------------------------------------------
 
 SIMULATOR_PORT = int(os.environ.get("SANDBOX_SIMULATOR_PORT") or 8001)
-# Worth nothing outside this machine: only the simulator accepts them.
-DEMONSTRATION_TOKEN = "demonstration0token0of0the0sandbox0shop0worth0nothing0elsewhere0"
 DEMONSTRATION_BUSINESS_ID = "5a9d0b0e-7c3f-4f57-9a51-0d6c2f1b8e42"
-DEMONSTRATION_WEBHOOK_SECRET = "demonstration-webhook-secret-of-the-sandbox"
 
 USES_SIMULATOR = not os.environ.get("REHIVE_API_URL")
 if USES_SIMULATOR:
     REHIVE = {
         "API_URL": f"http://127.0.0.1:{SIMULATOR_PORT}/business/",
         "PAYMENT_REQUESTS_URL": f"http://127.0.0.1:{SIMULATOR_PORT}/payment-requests/",
-        "TOKEN": DEMONSTRATION_TOKEN,
+        "TOKEN": DEMO_TOKEN,
         "BUSINESS_ID": DEMONSTRATION_BUSINESS_ID,
-        "WEBHOOK_SECRET": DEMONSTRATION_WEBHOOK_SECRET,
+        "WEBHOOK_SECRET": DEMO_WEBHOOK_SECRET,
     }
 else:
     _keys = (
