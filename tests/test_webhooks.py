@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.test import Client, RequestFactory
+from django.urls import reverse
 
 from oscar_rehive import webhooks
 from oscar_rehive.models import Delivery, RefusedDeliveries
@@ -199,6 +200,30 @@ class TestP7WhatCannotBeUsedIsKeptWithItsReason:
         for text in (kept.body, kept.reference, kept.event_id, kept.reason):
             assert "\0" not in text
             text.encode()
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"[" * 100_000,
+            b'{"data":' * 100_000,
+            b"[" * 20_000 + b"]" * 20_000,
+            b'{"data":' * 5_000 + b"1" + b"}" * 5_000,
+            b'{"id": "\\ud800"}'.ljust(webhooks.MAX_BODY_BYTES + 1, b"\0"),
+            b"9" * 5000,
+            b"NaN",
+            b"\xff\x00<script>",
+        ],
+        ids=lambda body: repr(body[:20]),
+    )
+    def test_and_is_shown_whatever_it_is(
+        self, post: Post, admin_client: Client, body: bytes
+    ) -> None:
+        assert post(body).status_code in (400, 413)
+
+        kept = Delivery.objects.get()
+        page = admin_client.get(reverse("admin:oscar_rehive_delivery_change", args=[kept.pk]))
+        assert page.status_code == 200
+        assert kept.reason
 
     def test_an_invoice_that_is_not_ours(self, rehive: Any, post: Post) -> None:
         assert post(UNKNOWN).status_code == 200

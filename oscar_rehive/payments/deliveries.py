@@ -32,6 +32,12 @@ KEPT_FOR = timedelta(days=30)
 """How often a delivery is tried in vain where the shop's own code fails, and for how long where Rehive
 cannot be asked."""
 
+FORGOTTEN_AFTER = timedelta(days=90)
+FORGOTTEN_AT_ONCE = 500
+MOST_FORGOTTEN = 50_000
+"""In how small steps what is old is deleted, for each holds its rows until it is through, and how much of
+it in one run: a shop that updates with a million of them gets rid of them in an hour or two."""
+
 
 def store(body: bytes, *, fault: str = "") -> Delivery:
     """Store an authenticated delivery as it came, less what could be a secret.
@@ -85,6 +91,27 @@ def count_refused() -> None:
                 RefusedDeliveries.objects.create(day=now.date(), count=1, last_at=now)
         except IntegrityError:
             today.update(count=F("count") + 1, last_at=now)
+
+
+def forget_old() -> int:
+    """Delete what came ``FORGOTTEN_AFTER`` ago and is through, and the counts of what was refused then;
+    returns how many deliveries that were.
+
+    A body holds the payer's address, and is a hint that has been followed: what came of it stands in the
+    payment's history, which stays. Longer than an argument about a payment lasts nobody reads it. The
+    whole row goes, for without its body it says nothing that the history does not.
+    """
+    before = timezone.now() - FORGOTTEN_AFTER
+    RefusedDeliveries.objects.filter(day__lt=before.date()).delete()
+    old = Delivery.objects.filter(received_at__lt=before).exclude(state=Delivery.State.NEW)
+    forgotten = 0
+    while forgotten < MOST_FORGOTTEN:
+        some = list(old.order_by("received_at").values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE])
+        if not some:
+            break
+        Delivery.objects.filter(pk__in=some).delete()
+        forgotten += len(some)
+    return forgotten
 
 
 def work_on(delivery: Delivery) -> None:
