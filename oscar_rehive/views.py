@@ -20,22 +20,23 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.generic import View
 
-from oscar_rehive.answering import after_sending
+from oscar_rehive import conf
 from oscar_rehive.compat import login_not_required
 from oscar_rehive.databases import outside_transactions
 from oscar_rehive.models import Entry, Invoice, OrderPayment
+from oscar_rehive.payments.adopting import NotOpened
 from oscar_rehive.payments.cancelling import (
     NotCancellable,
     cancel_order,
     claim_basket,
     finish,
 )
-from oscar_rehive.payments.gateway import BusinessNotUsable
-from oscar_rehive.payments.mails import send_confirmation_if_due
-from oscar_rehive.payments.opening import Busy, NotOpened, NotPayable, open_invoice
+from oscar_rehive.payments.gateway import BusinessNotUsable, is_to_wait, wait_as_told
+from oscar_rehive.payments.mails import send_confirmation_soon
+from oscar_rehive.payments.opening import Busy, NotPayable, open_invoice
 from oscar_rehive.payments.progress import Progress, Stage, progress_of
 from oscar_rehive.payments.settling import refresh
-from oscar_rehive.rehive.exceptions import NotFound, Refused, RehiveError, Unauthorised
+from oscar_rehive.rehive.exceptions import NotFound, Refused, RehiveError, Throttled, Unauthorised
 from oscar_rehive.shop.shopper import (
     is_being_ordered,
     order_of_basket,
@@ -57,7 +58,11 @@ UNTIL_MENDED = (
 """What trying again does not help against: somebody must change the settings, here or at Rehive."""
 
 ASK_AGAIN_AFTER = timedelta(seconds=3)
-"""Pages that wait ask Rehive no more often than this, however many of them are open."""
+"""The pages of one order ask Rehive no more often than this, however many of them are open and however
+often they are loaded: one payment address would else use up what Rehive lets the whole shop ask."""
+
+LOOK_AGAIN_SECONDS = 4
+"""A little longer, after which a page that was not the one to ask looks again."""
 
 
 @method_decorator([login_not_required, never_cache, outside_transactions], name="dispatch")
@@ -70,10 +75,13 @@ class PaymentPage(View):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.token: str = kwargs.pop("token")
+        self.looks_again = ""
         number = read_payment_token(self.token)
         if number is not None and progress_of(number) is not None:
             self.number = number
             response = super().dispatch(request, *args, **kwargs)
+            if self.looks_again:
+                response.headers["Refresh"] = f"{LOOK_AGAIN_SECONDS}; url={self.looks_again}"
         elif number is None:
             response = _not_found(request, _("This payment address is not valid."))
         else:
@@ -86,6 +94,8 @@ class PaymentPage(View):
         # The token in the address must not leave for other sites, nor for search engines.
         response.headers["Referrer-Policy"] = "same-origin"
         response.headers["X-Robots-Tag"] = "noindex"
+        # Nor into the log: Django writes the address of every answer from 400 on.
+        response._has_been_logged = True  # type: ignore[attr-defined]  # django.utils.log.log_response
         return response
 
     def progress(self) -> Progress:
@@ -95,16 +105,31 @@ class PaymentPage(View):
             raise Http404(_("This order does not exist any more."))
         return progress
 
+    def may_ask(self) -> bool:
+        """Whether this page is the one whose turn it is to ask Rehive; no page asks about an order that is
+        finished."""
+        progress = self.progress()
+        if progress.is_final:
+            return False
+        now = timezone.now()
+        due = Q(page_asked_at=None) | Q(page_asked_at__lte=now - ASK_AGAIN_AFTER)
+        payment = OrderPayment.objects.filter(due, order_number=self.number)
+        return bool(payment.update(page_asked_at=now))
+
     def ask_rehive(self) -> bool:
         """Settle what Rehive says now; False when it could not be asked."""
         progress = self.progress()
         invoice = progress.invoice
+        if invoice is not None and is_to_wait(invoice.business_id):
+            return False
         try:
             if progress.stage is Stage.ENDING:
                 finish(self.number, Entry.Source.RETURN)
             elif invoice and invoice.remote_id and invoice.state != Invoice.State.PAID:
                 refresh(invoice, Entry.Source.RETURN)
         except (RehiveError, ImproperlyConfigured, OperationalError) as error:
+            if isinstance(error, Throttled) and invoice is not None:
+                wait_as_told(invoice, error)
             logger.warning("Order #%s: %s", self.number, error)
             return False
         except Exception:
@@ -139,8 +164,9 @@ class PaymentPage(View):
         return render(request, "oscar_rehive/return.html", context, status=status)
 
     def and_mail(self, response: HttpResponseBase) -> HttpResponseBase:
-        """Send the confirmation, if it is due, when the shopper has the page."""
-        return after_sending(response, lambda: send_confirmation_if_due(self.number))
+        """``response``, and the confirmation, if it is due, while the shopper reads that."""
+        send_confirmation_soon(self.progress().payment)
+        return response
 
 
 class PayView(PaymentPage):
@@ -148,13 +174,19 @@ class PayView(PaymentPage):
     click, a second tab and the back button all end at the same invoice."""
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
-        return_url = request.build_absolute_uri(reverse("oscar_rehive:return", args=[self.token]))
+        before = self.progress()
+        # A click on the page's own button is no reload.
+        may_ask = request.method == "POST" or self.may_ask()
         try:
-            self.ask_rehive()
-            invoice = open_invoice(self.number, return_url=return_url)
+            if may_ask:
+                self.ask_rehive()
+            invoice = open_invoice(
+                self.number, return_url=self._return_url(request), may_ask=may_ask
+            )
         except NotPayable:
             return self.and_mail(redirect("oscar_rehive:return", token=self.token))
         except Busy:
+            self.looks_again = request.path
             return self.show(request, then="pay")
         except UNTIL_MENDED as error:
             logger.error("Order #%s cannot be paid: %s", self.number, error)
@@ -168,6 +200,10 @@ class PayView(PaymentPage):
             )
         except RehiveError as error:
             logger.warning("Order #%s: no invoice yet: %s", self.number, error)
+            if isinstance(error, Throttled):
+                self.looks_again = (
+                    request.path
+                )  # a minute at the most, and nobody need press a button
             return self.show(
                 request,
                 trouble=_(
@@ -188,9 +224,18 @@ class PayView(PaymentPage):
                 ),
                 status=503,
             )
+        if before.invoice is None or before.invoice.pk != invoice.pk:
+            # Who pays at once comes back within seconds, and is to see that.
+            OrderPayment.objects.filter(pk=invoice.payment_id).update(page_asked_at=None)
         return redirect(invoice.redirect_url)
 
     post = get
+
+    def _return_url(self, request: HttpRequest) -> str:
+        path = reverse("oscar_rehive:return", args=[self.token])
+        base = conf.current().base_url
+        # Behind a proxy the request may carry an inner host, or a forged one.
+        return base.rstrip("/") + path if base else request.build_absolute_uri(path)
 
 
 class ReturnView(PaymentPage):
@@ -199,7 +244,10 @@ class ReturnView(PaymentPage):
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
         trouble = ""
-        if not self.ask_rehive():
+        if not self.may_ask():
+            if not self.progress().is_final:
+                self.looks_again = request.path
+        elif not self.ask_rehive():
             trouble = (
                 _("We could not reach Rehive yet; the cancellation is finished as soon as we can.")
                 if self.progress().stage is Stage.ENDING
@@ -215,21 +263,12 @@ class StatusView(PaymentPage):
     """What the return page asks while it waits, as JSON: ``{"stage", "final"}``."""
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
-        if self._may_ask():
+        if self.may_ask():
             self.ask_rehive()
         progress = self.progress()
         return self.and_mail(
             JsonResponse({"stage": progress.stage.value, "final": progress.is_final})
         )
-
-    def _may_ask(self) -> bool:
-        """Whether this page is the one whose turn it is to ask Rehive."""
-        now = timezone.now()
-        due = Q(asked_at=None) | Q(asked_at__lte=now - ASK_AGAIN_AFTER)
-        # One that is being opened is looked for only while its order is being cancelled.
-        news = Q(state=Invoice.State.OPEN) | Q(state=Invoice.State.OPENING, close_due=True)
-        waiting = Invoice.objects.filter(due, news, payment__order_number=self.number)
-        return bool(waiting.update(asked_at=now))
 
 
 class CancelView(PaymentPage):

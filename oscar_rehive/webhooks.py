@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import (
@@ -15,7 +16,7 @@ from django.http import (
 from django.views.decorators.csrf import csrf_exempt
 
 from oscar_rehive import conf
-from oscar_rehive.answering import after_sending
+from oscar_rehive.background import REHIVE
 from oscar_rehive.compat import login_not_required
 from oscar_rehive.databases import outside_transactions
 from oscar_rehive.models import Delivery
@@ -48,7 +49,8 @@ def webhook(request: HttpRequest) -> HttpResponseBase:
     delivery = deliveries.store(body, fault=fault)
     if delivery.state == Delivery.State.UNUSABLE:
         return _answer(status if fault else 400, delivery.reason)
-    return after_sending(_answer(200, "Stored."), lambda: deliveries.work_on(delivery))
+    REHIVE.do(partial(deliveries.work_on, delivery))
+    return _answer(200, "Stored.")
 
 
 def _take(request: HttpRequest, header: str) -> Secret:

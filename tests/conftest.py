@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,50 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _no_memory_of_the_last_test() -> None:
     """The divisibility of a business's currency is remembered for an hour."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def later(monkeypatch: pytest.MonkeyPatch) -> Later:
+    """Work of the background is done at once and in place: a thread of its own would have a database
+    connection of its own. ``later.waits()`` keeps it back."""
+    from oscar_rehive.background import Lane
+
+    later = Later()
+    monkeypatch.setattr(Lane, "do", lambda lane, work: later.do(work))
+    return later
+
+
+class Later:
+    """The work that nobody waits for."""
+
+    def __init__(self) -> None:
+        self.kept: list[Callable[[], object]] | None = None
+
+    def do(self, work: Callable[[], object]) -> bool:
+        if self.kept is None:
+            with contextlib.suppress(Exception):
+                work()
+        else:
+            self.kept.append(work)
+        return True
+
+    def waits(self) -> None:
+        """Keep all that comes back until ``comes``."""
+        self.kept = []
+
+    def comes(self) -> None:
+        """Do what was kept back, and what comes of it."""
+        kept, self.kept = self.kept or [], None
+        for work in kept:
+            self.do(work)
+
+
+@pytest.fixture(autouse=True)
+def _seconds_have_gone_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two pages of an order; tests/test_quota.py is about those that come sooner."""
+    from oscar_rehive import views
+
+    monkeypatch.setattr(views, "ASK_AGAIN_AFTER", timedelta(0))
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ class TestPay:
         assert invoice["request_reference"] == order.number
         assert invoice["request_amount"] == 1234
         # Rehive pastes it unencoded into its own address (rehive-api.md, "Invoices").
-        assert invoice["return_url"] == f"http://testserver{payment_page('return', order)}"
+        assert invoice["return_url"] == f"http://127.0.0.1:8000{payment_page('return', order)}"
         assert not set("?&#") & set(invoice["return_url"])
 
     def test_reload_double_click_and_other_browsers_end_at_the_same_invoice(

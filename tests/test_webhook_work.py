@@ -46,7 +46,10 @@ def post(body: Any) -> None:
     sent(webhooks.webhook(request_to_webhook(body)))
 
 
-def test_p11_the_answer_is_out_before_rehive_is_asked(rehive: Any, place_order: Any) -> None:
+def test_p11_the_answer_is_out_before_rehive_is_asked(
+    rehive: Any, place_order: Any, later: Any
+) -> None:
+    later.waits()
     order = place_order()
     invoice = opened(order)
     rehive.outcome(invoice.remote_id, "pay")
@@ -58,7 +61,7 @@ def test_p11_the_answer_is_out_before_rehive_is_asked(rehive: Any, place_order: 
     assert Delivery.objects.get().state == Delivery.State.NEW
     assert len(rehive.requests()) == asked
 
-    sent(response)
+    later.comes()
 
     assert Delivery.objects.get().state == Delivery.State.DONE
     order.refresh_from_db()

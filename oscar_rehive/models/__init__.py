@@ -8,6 +8,7 @@ from oscar_rehive.models.base import UnitsField
 from oscar_rehive.models.deliveries import Delivery, RefusedDeliveries
 from oscar_rehive.models.history import Attention, Entry
 from oscar_rehive.models.payment import Invoice, OrderPayment, Refund
+from oscar_rehive.models.retries import Retry
 
 __all__ = [
     "Attention",
@@ -17,5 +18,6 @@ __all__ = [
     "OrderPayment",
     "Refund",
     "RefusedDeliveries",
+    "Retry",
     "UnitsField",
 ]

@@ -66,6 +66,12 @@ class OrderPayment(Row):
         default=False,
         help_text=_("The money is recorded but the shop's pipeline refused the paid status."),
     )
+    page_asked_at = models.DateTimeField(
+        _("a page asked Rehive"),
+        null=True,
+        blank=True,
+        help_text=_("However often its shopper loads a page, Rehive is asked every few seconds."),
+    )
     basket_given_back = models.BooleanField(
         _("basket given back"),
         default=False,

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from django.core.exceptions import ImproperlyConfigured
 
 from oscar_rehive.models import Entry, Invoice, OrderPayment
+from oscar_rehive.payments.adopting import NotOpened
 from oscar_rehive.payments.carrying_out import change
 from oscar_rehive.payments.closing import close_at_rehive
 from oscar_rehive.payments.ending import NotCancellable, follow_the_order, wish_to_cancel
 from oscar_rehive.payments.locking import Locked, under_lock
-from oscar_rehive.payments.opening import LOOK_SECONDS, NotOpened, find_lost
+from oscar_rehive.payments.opening import LOOK_SECONDS, find_lost
 from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.shop import Refilled
 

@@ -40,8 +40,7 @@ def close_at_rehive(invoice: Invoice, source: str) -> None:
         if invoice.close_due and not closing_hurts(invoice):
             _note_unclosable(invoice, source, str(error))
         return
-    if not settle(invoice, remote, source=source):
-        refresh(invoice, source)
+    settle(invoice, remote, source=source)  # overtaken, it is due still, and asked about again
 
 
 def _note_unclosable(invoice: Invoice, source: str, why: str) -> None:

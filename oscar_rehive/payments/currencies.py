@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 
-from django.core.cache import cache
 from django.db import DatabaseError, transaction
 
 from oscar_rehive import conf
 from oscar_rehive.databases import database_of
 from oscar_rehive.models import Invoice
 from oscar_rehive.payments.gateway import currency_key
+from oscar_rehive.remembering import remembered
 
 logger = logging.getLogger(__name__)
 
@@ -40,12 +40,7 @@ def known_divisibility(business: conf.BusinessConfig) -> int | None:
 
 
 def _remembered(business: conf.BusinessConfig) -> int | None:
-    try:
-        code, divisibility = cache.get(currency_key(business)) or ("", 0)
-    except Exception:
-        # Whatever a cache that is down raises: the checkout goes on without it.
-        logger.exception("The cache does not answer")
-        return None
+    code, divisibility = remembered(currency_key(business)) or ("", 0)
     return int(divisibility) if code == business.currency else None
 
 

@@ -15,10 +15,11 @@ from django.utils import timezone
 
 from oscar_rehive.databases import database_of
 from oscar_rehive.models import Delivery, Entry, Invoice, OrderPayment, RefusedDeliveries
+from oscar_rehive.payments.adopting import NotOpened, adopt
 from oscar_rehive.payments.cleaning import storable, storable_text, without_secrets
 from oscar_rehive.payments.gateway import QUICK, business_of, client_for
-from oscar_rehive.payments.mails import send_confirmation_if_due
-from oscar_rehive.payments.opening import NotOpened, adopt, matching
+from oscar_rehive.payments.mails import send_confirmation_soon
+from oscar_rehive.payments.opening import matching
 from oscar_rehive.payments.settling import refresh
 from oscar_rehive.rehive import webhooks
 from oscar_rehive.rehive.exceptions import NotFound, RehiveError
@@ -115,12 +116,12 @@ def forget_old() -> int:
 
 
 def work_on(delivery: Delivery) -> None:
-    """Verify and settle what ``delivery`` hints at, and send the mail that comes of it. What cannot
+    """Verify and settle what ``delivery`` hints at, and have the mail sent that comes of it. What cannot
     be done now stays new, with the reason, and reconcile tries it again."""
     with contextlib.suppress(RehiveError, ImproperlyConfigured):
         payment = _settle([delivery])
-        if payment is not None and payment.mail_due_at and not payment.mail_sent_at:
-            send_confirmation_if_due(payment.order_number)
+        if payment is not None:
+            send_confirmation_soon(payment)
 
 
 def work_on_waiting(remote_id: str, reference: str) -> list[Delivery]:

@@ -11,14 +11,13 @@ import uuid
 from hashlib import sha256
 from itertools import islice
 
-from django.core.cache import cache
-
 from oscar_rehive import conf
 from oscar_rehive.models import Invoice
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.rehive.client import Client, Timeouts
 from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.rehive.wire import RemoteInvoice
+from oscar_rehive.remembering import remember, remembered
 
 OPEN_SECONDS = 3600
 SHUT_SECONDS = 600
@@ -42,7 +41,7 @@ def find_by_reference(
     """
     client = client_for(business)
     key = _cache_key(business)
-    is_open = cache.get(key)
+    is_open = remembered(key)
     if is_open is False:
         return None
     try:
@@ -51,18 +50,18 @@ def find_by_reference(
             if known is None:
                 return None
             is_open = _passes_control(client, known, timeouts)
-            cache.set(key, is_open, OPEN_SECONDS if is_open else SHUT_SECONDS)
+            remember(key, is_open, OPEN_SECONDS if is_open else SHUT_SECONDS)
             if not is_open:
                 return None
         shown = list(_first(client, MOST, timeouts, request_reference=reference))
     except RehiveError:
-        cache.set(key, False, SHUT_SECONDS)
+        remember(key, False, SHUT_SECONDS)
         return None
     found = [remote for remote in shown if remote.reference == reference]
     if len(found) == len(shown):
         return found
     # Not filtered any more. What is there is there; that nothing is there would mean nothing at all.
-    cache.set(key, False, SHUT_SECONDS)
+    remember(key, False, SHUT_SECONDS)
     return found or None
 
 

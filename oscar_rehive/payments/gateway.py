@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
+from hashlib import sha256
 
-from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
 
 from oscar_rehive import conf
 from oscar_rehive.databases import in_a_transaction
 from oscar_rehive.models import Invoice
 from oscar_rehive.rehive.client import Client, Timeouts
-from oscar_rehive.rehive.exceptions import Unintelligible
+from oscar_rehive.rehive.exceptions import Throttled, Unintelligible
+from oscar_rehive.remembering import remember, remembered
 
 CURRENCY_SECONDS = 3600
+LONGEST_SILENCE = 60
 
 QUICK = Timeouts(connect=1.0, read=2.0)
 """Seconds, where somebody waits: the sender of a webhook hangs up after 5."""
@@ -64,6 +66,21 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_client.cache_clear)
 
 
+def wait_as_told(invoice: Invoice, limit: Throttled) -> None:
+    """Remember that Rehive limits our requests, for as long as it says and a minute at the most."""
+    remember(_limit_key(invoice.business_id), True, min(limit.wait, LONGEST_SILENCE))
+
+
+def is_to_wait(business_id: str) -> bool:
+    """Whether Rehive limits our requests at this moment: what can wait leaves what is left of them to
+    who pays."""
+    return remembered(_limit_key(business_id)) is not None
+
+
+def _limit_key(business_id: str) -> str:
+    return f"oscar_rehive:limit:{sha256(business_id.encode()).hexdigest()}"
+
+
 def currency_key(business: conf.BusinessConfig) -> str:
     """Where the cache remembers the business's currency: its code and its divisibility."""
     return f"oscar_rehive:currency:{business.api_url}:{business.business_id}"
@@ -77,7 +94,7 @@ def divisibility_of(business: conf.BusinessConfig) -> int:
     ``BusinessNotUsable`` when the business's currency is not the one it is configured for.
     """
     key = currency_key(business)
-    known = cache.get(key)
+    known = remembered(key)
     if known is None:
         remote = client_for(business).business()
         if remote.currency.divisibility is None:
@@ -85,7 +102,7 @@ def divisibility_of(business: conf.BusinessConfig) -> int:
                 "Rehive does not tell the divisibility of the business's currency."
             )
         known = (remote.currency.code, remote.currency.divisibility)
-        cache.set(key, known, CURRENCY_SECONDS)
+        remember(key, known, CURRENCY_SECONDS)
     code, divisibility = known
     if code != business.currency:
         raise BusinessNotUsable(

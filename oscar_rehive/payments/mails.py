@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 from datetime import datetime, timedelta
+from functools import partial
+from smtplib import SMTPRecipientsRefused, SMTPResponseException
 
 from django.db.models import Q
 from django.utils import timezone
 
+from oscar_rehive.background import MAILS
 from oscar_rehive.models import OrderPayment
 from oscar_rehive.shop import Standing, get_shop
 
@@ -19,7 +22,19 @@ CLAIM = timedelta(minutes=10)
 
 
 class NotSent(Exception):
-    """The confirmation could not be sent; it stays due."""
+    """The confirmation could not be sent; it stays due. ``is_silence`` tells that nobody has answered, so
+    that the next one would wait as long for nothing."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"The mail could not be sent ({type(error).__name__}: {error}).")
+        said_no = isinstance(error, (SMTPResponseException, SMTPRecipientsRefused))
+        self.is_silence = isinstance(error, OSError) and not said_no
+
+
+def send_confirmation_soon(payment: OrderPayment) -> None:
+    """Send the confirmation of ``payment``, if it is due, while nobody waits for it."""
+    if payment.mail_due_at is not None and payment.mail_sent_at is None:
+        MAILS.do(partial(send_confirmation_if_due, payment.order_number))
 
 
 def send_confirmation_if_due(number: str) -> bool:
@@ -51,10 +66,8 @@ def send_confirmation(number: str) -> bool:
     except Exception as error:
         # Whatever a shop's mail backend raises: the order is paid, and that must not be in danger.
         logger.exception("The confirmation of order #%s could not be sent; it stays due.", number)
-        # Free for the next at once, and it still shows when it was tried: reconcile takes it
-        # after the others, or one address that no server accepts would be in their way.
-        _note(number, mail_claimed_at=timezone.now() - CLAIM)
-        raise NotSent(f"The mail could not be sent ({type(error).__name__}: {error}).") from error
+        _note(number, mail_claimed_at=None)  # free for the next at once
+        raise NotSent(error) from error
     _note(number, mail_sent_at=timezone.now())
     return True
 

@@ -10,12 +10,11 @@ import time
 from datetime import timedelta
 from enum import Enum
 from typing import Any
-from uuid import uuid4
 
 from oscar_rehive import conf
-from oscar_rehive.models import Attention, Entry, Invoice
+from oscar_rehive.models import Entry, Invoice
+from oscar_rehive.payments.adopting import adopt, next_attempt
 from oscar_rehive.payments.carrying_out import change
-from oscar_rehive.payments.cleaning import storable, storable_text
 from oscar_rehive.payments.closing import close_at_rehive
 from oscar_rehive.payments.doors import find_by_reference
 from oscar_rehive.payments.ending import follow_the_order
@@ -26,9 +25,7 @@ from oscar_rehive.payments.gateway import (
     divisibility_of,
 )
 from oscar_rehive.payments.plans import Plan
-from oscar_rehive.payments.rules import NO_WORD
-from oscar_rehive.payments.settling import client_of, refresh
-from oscar_rehive.payments.weighing import disagreement, with_possible_time
+from oscar_rehive.payments.settling import client_of
 from oscar_rehive.rehive.exceptions import RehiveError, Unreachable
 from oscar_rehive.rehive.money import InexactAmount, to_units
 from oscar_rehive.rehive.wire import RemoteInvoice
@@ -42,6 +39,11 @@ LEASE = timedelta(seconds=60)
 quick ones), so that an attempt whose lease has run out is one whose request was killed."""
 
 LOOK_SECONDS = 6.0
+
+FREE_REFUSALS = 5
+REFUSAL_WAIT = timedelta(seconds=10)
+"""After so many refused attempts the next one waits, twice as long each time, up to ten minutes."""
+
 _STEPS = 6
 
 
@@ -53,10 +55,6 @@ class Busy(Exception):
     """Another request is opening this order's invoice at this moment."""
 
 
-class NotOpened(Exception):
-    """Rehive made something else than what was asked for; a person has been called."""
-
-
 class _Do(Enum):
     REUSE = "reuse"
     CLOSE = "close"
@@ -64,8 +62,9 @@ class _Do(Enum):
     POST = "post"
 
 
-def open_invoice(number: str, *, return_url: str) -> Invoice:
-    """The one open invoice of order ``number``, made if need be.
+def open_invoice(number: str, *, return_url: str, may_ask: bool = True) -> Invoice:
+    """The one open invoice of order ``number``, made if need be. Unless ``may_ask``, Rehive is asked for
+    nothing, and where that is not enough it is ``Busy``.
 
     ``return_url`` must be free of ``?``, ``&`` and ``#`` (rehive-api.md, "Invoices"). Raises
     ``NotPayable``, ``Busy``, ``NotOpened``, ``BusinessNotUsable`` or ``RehiveError``; after each of
@@ -75,7 +74,7 @@ def open_invoice(number: str, *, return_url: str) -> Invoice:
     business = conf.business_for(order.currency) if order else None
     if order is None or business is None:
         raise NotPayable(f"Order {number} cannot be paid through Rehive.")
-    divisibility = divisibility_of(business)
+    divisibility = divisibility_of(business) if may_ask else None
     for _ in range(_STEPS):
         what, invoice = _next_step(number, business, divisibility)
         if what is _Do.REUSE:
@@ -153,7 +152,7 @@ def matching(remote: RemoteInvoice) -> str:
 
 
 def _next_step(
-    number: str, business: conf.BusinessConfig, divisibility: int
+    number: str, business: conf.BusinessConfig, divisibility: int | None
 ) -> tuple[_Do, Invoice]:
     return change(
         number, Entry.Source.CHECKOUT, lambda plan: _decide_step(plan, business, divisibility)
@@ -161,9 +160,11 @@ def _next_step(
 
 
 def _decide_step(
-    plan: Plan, business: conf.BusinessConfig, divisibility: int
+    plan: Plan, business: conf.BusinessConfig, divisibility: int | None
 ) -> tuple[_Do, Invoice]:
     order = _payable(plan)
+    if divisibility is None:
+        return _Do.REUSE, _as_it_is(plan)
     # What is to be closed goes first: a shopper must never hold two payable pages (P5).
     for invoice in reversed(plan.invoices):
         if invoice.close_due and invoice.state != Invoice.State.CLOSED:
@@ -183,6 +184,15 @@ def _decide_step(
         raise Busy(f"The invoice of order {order.number} is being opened.")
     _lease(plan, current)
     return _Do.LOOK, current
+
+
+def _as_it_is(plan: Plan) -> Invoice:
+    """The open invoice, where nothing else is to be done."""
+    current = next(iter(plan.payable()), None)
+    unclosed = any(one.close_due and one.state != Invoice.State.CLOSED for one in plan.invoices)
+    if current is None or unclosed or current.state != Invoice.State.OPEN or not plan.fits(current):
+        raise Busy(f"Rehive was asked about order {plan.payment.order_number} a moment ago.")
+    return current
 
 
 def _payable(plan: Plan) -> Order:
@@ -205,6 +215,7 @@ def _payable(plan: Plan) -> Order:
 def _new_attempt(
     plan: Plan, order: Order, business: conf.BusinessConfig, divisibility: int
 ) -> Invoice:
+    _wait_after_refusals(plan)
     asked = plan.missing()
     try:
         amount = to_units(asked, divisibility)
@@ -226,9 +237,20 @@ def _new_attempt(
     return invoice
 
 
-def next_attempt(plan: Plan) -> int:
-    """The number of the payment's next attempt."""
-    return max((invoice.attempt for invoice in plan.invoices), default=0) + 1
+def _wait_after_refusals(plan: Plan) -> None:
+    """Who reloads the page while Rehive refuses must not have an attempt made each time."""
+    refused = 0
+    newest_first = sorted(plan.invoices, key=lambda one: -one.attempt)
+    for invoice in newest_first:
+        if invoice.remote_id is not None or invoice.sent_at is None:
+            break
+        refused += 1
+    wait = REFUSAL_WAIT * 2 ** min(refused - FREE_REFUSALS, 6)
+    if refused >= FREE_REFUSALS and newest_first[0].sent_at + wait > plan.now:
+        raise Unreachable(
+            f"Rehive refused the last {refused} attempts; another one is made a little later.",
+            may_have_happened=False,
+        )
 
 
 def _lease(plan: Plan, invoice: Invoice) -> None:
@@ -290,90 +312,3 @@ def _record_failure(invoice: Invoice, error: RehiveError, *, again: bool) -> Non
         plan.write(f"The invoice could not be opened: {error}", invoice=current)
 
     change(invoice.order_number, Entry.Source.CHECKOUT, decide)
-
-
-def adopt(invoice: Invoice, remote: RemoteInvoice, source: str) -> None:
-    """Take ``remote`` for the attempt's invoice, and close it if it is not what was asked for or
-    not wanted any more. Raises ``NotOpened`` in the first case."""
-    fault = change(invoice.order_number, source, lambda plan: _take(plan, invoice.pk, remote))
-    invoice.refresh_from_db()
-    if invoice.close_due:
-        close_at_rehive(invoice, source)
-    elif invoice.remote_status not in ("draft", "initiated"):
-        # Found later than it was made, it may be paid by now.
-        refresh(invoice, source)
-    if fault:
-        raise NotOpened(f"Rehive made something else than what was asked for: {fault}.")
-
-
-def _take(plan: Plan, pk: int, remote: RemoteInvoice) -> str:
-    invoice = plan.invoice(pk)
-    if invoice.remote_id is not None:
-        return ""
-    fault = _fault(invoice, remote)
-    others = [other for other in plan.payable() if other is not invoice and not other.close_due]
-    _fill_in(plan, invoice, remote)
-    invoice.close_due = (
-        invoice.close_due
-        or invoice.state == Invoice.State.CLOSED
-        or plan.payment.is_settled
-        or bool(others)
-        or bool(fault)
-    )
-    invoice.state = Invoice.State.OPEN
-    plan.write("The invoice is open at Rehive.", invoice=invoice, to_status=invoice.remote_status)
-    if fault:
-        plan.attend(
-            Attention.Kind.MISMATCH,
-            f"Rehive made invoice {invoice} wrongly: {fault}. It is being cancelled.",
-            invoice=invoice,
-            ways_out="Compare BUSINESS_ID and the business's currency with the settings.",
-        )
-    return fault
-
-
-def adopt_twin(invoice: Invoice, remote: RemoteInvoice, source: str) -> None:
-    """Close ``remote``, which a second create of ``invoice`` has made beside the one in use; noted
-    as an attempt of its own, so that money that comes through it is not lost."""
-
-    def decide(plan: Plan) -> Invoice:
-        first = plan.invoice(invoice.pk)
-        twin = Invoice(
-            payment=plan.payment,
-            attempt=next_attempt(plan),
-            state=Invoice.State.CLOSED,
-            key=uuid4(),
-            business_id=first.business_id,
-            currency=first.currency,
-            divisibility=first.divisibility,
-            total=first.total,
-            covered=first.covered,
-            amount=first.amount,
-            created_at=plan.now,
-        )
-        plan.invoices.append(twin)
-        return twin
-
-    adopt(change(invoice.order_number, source, decide), remote, source)
-
-
-def _fill_in(plan: Plan, invoice: Invoice, remote: RemoteInvoice) -> None:
-    invoice.remote_id = remote.id
-    invoice.remote_status = storable_text(remote.status)[:64] or NO_WORD
-    invoice.remote_updated = with_possible_time(remote, plan.now).updated
-    invoice.redirect_url = storable_text(remote.redirect_url)
-    invoice.quotes = storable([quote.raw for quote in remote.quotes])
-    invoice.asked_at = plan.now
-    invoice.lease_ends_at = None
-    # Sent twice because the first answer never came, it may be there twice (rehive-api.md: do not
-    # rely on the idempotency key alone).
-    invoice.may_exist = invoice.posts > 1
-
-
-def _fault(invoice: Invoice, remote: RemoteInvoice) -> str:
-    fault = disagreement(invoice, remote)
-    if not fault and remote.reference != invoice.payment.reference:
-        fault = "it carries no reference to the order"
-    if not fault and not remote.has_usable_redirect_url:
-        fault = "its redirect_url is not an absolute http(s) address"
-    return fault

@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from oscar_rehive import conf
 from oscar_rehive.models import Entry, Invoice
+from oscar_rehive.payments.adopting import adopt, adopt_twin
 from oscar_rehive.payments.gateway import client_for
-from oscar_rehive.payments.opening import adopt, adopt_twin, give_up, matching
+from oscar_rehive.payments.opening import give_up, matching
 
 STRAYS_FOR = timedelta(hours=48)
 STRAYS_EVERY = timedelta(minutes=30)

@@ -8,6 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+MOST_CHARACTERS = 1000
+"""Of a message; Rehive's own words are part of some, and a log line is no place for a book."""
+
+_MOST_FIELDS = 20
+
+
+def clean(text: str, most: int = MOST_CHARACTERS) -> str:
+    """``text`` as one line of at most ``most`` characters that show.
+
+    A line feed would begin a log line of somebody else's making, an escape sequence would reach the
+    terminal that shows the log, a direction mark would turn the rest around, and neither a NUL nor half a
+    surrogate pair can be stored.
+    """
+    if len(text) > most:
+        text = f"{text[: most - 1]}…"
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else " " if letter.isspace() else "?" for letter in text
+    )
+
 
 class RehiveError(Exception):
     """Rehive could not be asked, or did not do what it was asked.
@@ -20,9 +41,7 @@ class RehiveError(Exception):
     may_have_happened = False
 
     def __init__(self, message: str = "") -> None:
-        # Rehive's own words are part of some messages, and what no database stores and no page
-        # shows (NUL, half a surrogate pair) would crash whoever passes them on.
-        super().__init__(message.replace("\0", "").encode("utf-8", "replace").decode("utf-8"))
+        super().__init__(clean(message))
 
 
 class Unreachable(RehiveError):
@@ -62,11 +81,14 @@ class Refused(RehiveError):
     """Rehive refused the request. ``field_errors`` maps its field names to its complaints."""
 
     def __init__(self, message: str, field_errors: Mapping[str, Sequence[str]]) -> None:
+        self.field_errors = {
+            clean(field, 100): [clean(complaint) for complaint in complaints[:_MOST_FIELDS]]
+            for field, complaints in list(field_errors.items())[:_MOST_FIELDS]
+        }
         details = "; ".join(
-            f"{field}: {' '.join(complaints)}" for field, complaints in field_errors.items()
+            f"{field}: {' '.join(complaints)}" for field, complaints in self.field_errors.items()
         )
         super().__init__(f"Rehive refused: {message}" + (f" ({details})" if details else ""))
-        self.field_errors = field_errors
 
 
 class Unintelligible(RehiveError):
@@ -80,3 +102,12 @@ class Unintelligible(RehiveError):
     def __init__(self, message: str = "", *, is_rehives: bool = True) -> None:
         super().__init__(message)
         self.is_rehives = is_rehives
+
+
+class TooLarge(Unintelligible):
+    """An answer that does not end at a sane size."""
+
+
+class NotAllReadable(Unintelligible):
+    """A list was read to its end, and a row of it that cannot be read may be one that was looked for: that
+    nothing else was found does not mean that it is not there."""

@@ -1,7 +1,8 @@
-"""HTTP towards Rehive with a hard limit on every wait (promise P11).
+"""HTTP towards Rehive with a hard limit on every wait and on every size (promise P11).
 
-The read time-out of ``requests`` starts anew with each byte: a server that drips its answer byte by
-byte holds a worker for as long as it likes. Here headers and body together have one deadline.
+The time-outs of ``requests`` are those of one address, and start anew with each byte: a server or a
+proxy that drips its answer holds a worker for as long as it likes. Here each call has one end, from the
+look-up of the name to the last byte.
 """
 
 from __future__ import annotations
@@ -10,7 +11,11 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +23,17 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ReadTimeoutError,
+)
 from urllib3.response import BaseHTTPResponse, HTTPResponse
+
+from oscar_rehive.rehive.connecting import connect
+from oscar_rehive.rehive.deadlines import Deadline, seconds_left
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -27,7 +41,11 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 5.0
-MAX_BODY_BYTES = 32 * 1024 * 1024
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+"""Unpacked. A page of a list is the largest answer, with a few kilobytes a row; parsed, the most
+wasteful JSON of this size takes 100 MB."""
+
 _CHUNK_BYTES = 64 * 1024
 _AT_ONCE_SECONDS = 0.5
 
@@ -36,9 +54,136 @@ class BodyTooLarge(HTTPError):
     """The answer's body does not end at a sane size."""
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What came back, whoever sent it."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class NoAnswer:
+    """``fault`` is a word for it. ``was_never_sent``: not a byte of the request has left."""
+
+    fault: str
+    was_never_sent: bool = False
+    is_too_large: bool = False
+
+
+class Call:
+    """The limits of one call in seconds, and a hold on its socket to cut it off when it is late.
+
+    Looking at the clock between reads is not enough: one read of a chunk's size, or of compressed
+    bytes that do not yet unpack to anything, goes on for as long as bytes keep dripping.
+    """
+
+    def __init__(self, connect: float, read: float) -> None:
+        self._started = time.monotonic()
+        self._limits = connect, read
+        self._end = Deadline(min(connect + read, seconds_left()))
+        self._due = self._end
+        self._socket: socket.socket | None = None
+        self._late = threading.Event()
+        self._is_connecting = False
+        self._was_sent = False
+
+    def __enter__(self) -> Call:
+        self._token = _call.set(self)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        _call.reset(self._token)
+        self._let_go()
+
+    @property
+    def was_never_sent(self) -> bool:
+        """Whether connecting was as far as it came."""
+        return self._is_connecting and not self._was_sent
+
+    @property
+    def has_waited(self) -> bool:
+        """Whether something took so long that it must not be done twice."""
+        return self._late.is_set() or time.monotonic() - self._started > _AT_ONCE_SECONDS
+
+    def left(self) -> float:
+        """Seconds until what is done now must be done."""
+        return self._due.left()
+
+    @contextlib.contextmanager
+    def connecting(self) -> Iterator[None]:
+        """The look-up, all addresses, a proxy's tunnel and TLS."""
+        self._is_connecting = True
+        self._due = Deadline(min(self._limits[0], self._end.left()))
+        with self.in_time():
+            yield
+        self._is_connecting = False
+
+    def sending(self, sock: Any) -> None:
+        """From here on the request may arrive, and what there is to read has its time."""
+        self._was_sent = True
+        self._due = Deadline(min(self._limits[1], self._end.left()))
+        self.hold(sock)
+
+    def hold(self, sock: Any) -> None:
+        """Take ``sock`` for the one to cut off: a twin of it, for TLS takes the first one over."""
+        self._let_go()
+        self._socket = socket.fromfd(sock.fileno(), socket.AF_INET, socket.SOCK_STREAM)
+        if self._late.is_set():
+            raise TimeoutError
+
+    @contextlib.contextmanager
+    def in_time(self) -> Iterator[None]:
+        """Cut the connection off where the block is late, and raise ``TimeoutError`` then."""
+        late = self._late = threading.Event()
+
+        def cut() -> None:
+            late.set()
+            if self._socket is not None:
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
+
+        alarm = threading.Timer(self.left(), cut)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            yield
+        except Exception:
+            if not late.is_set():
+                raise
+        finally:
+            alarm.cancel()
+            alarm.join()
+        # A cut connection can also look like an answer that ended properly.
+        if late.is_set():
+            raise TimeoutError("not done in time")
+
+    def read(self, response: requests.Response) -> bytes:
+        """The body. ``iter_content`` waits for a full chunk, and would notice a size that is out of
+        bounds only after that."""
+        body = bytearray()
+        with self.in_time():
+            while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    raise BodyTooLarge
+                if not self.left():  # the socket of a session that is not ours cannot be cut off
+                    raise TimeoutError
+        return bytes(body)
+
+    def _let_go(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+_call: ContextVar[Call] = ContextVar("oscar_rehive_call")
+
+
 class _RetryOnceButNotAfterWaiting(Retry):
-    """Repeat a safe request after a dropped connection, never after a time-out: the second wait
-    would break the bound that the first one kept."""
+    """Repeat a safe request after a dropped connection, never after a wait: a connection that had
+    gone stale in the pool fails at once."""
 
     def increment(
         self,
@@ -49,73 +194,57 @@ class _RetryOnceButNotAfterWaiting(Retry):
         _pool: ConnectionPool | None = None,
         _stacktrace: TracebackType | None = None,
     ) -> Self:
-        if isinstance(error, ReadTimeoutError):
+        if error is not None and (isinstance(error, ReadTimeoutError) or _call.get().has_waited):
             raise error
         return super().increment(method, url, response, error, _pool, _stacktrace)
 
 
-class _Deadline:
-    """Cuts a connection when the answer on it is not complete in time.
-
-    Looking at the clock between reads is not enough: one read of a chunk's size, or of compressed
-    bytes that do not yet unpack to anything, goes on for as long as bytes keep dripping.
-    """
-
-    def __init__(self, sock: Any, seconds: float) -> None:
-        self._sock = sock
-        self._started = time.monotonic()
-        self._seconds = seconds
-
-    def passed(self) -> float:
-        return time.monotonic() - self._started
-
-    @contextlib.contextmanager
-    def kept(self) -> Iterator[None]:
-        late = threading.Event()
-
-        def cut() -> None:
-            late.set()
-            with contextlib.suppress(OSError, AttributeError):
-                self._sock.shutdown(socket.SHUT_RDWR)
-
-        alarm = threading.Timer(max(0.0, self._seconds - self.passed()), cut)
-        alarm.daemon = True
-        alarm.start()
-        try:
-            yield
-        except Exception:
-            if not late.is_set():
-                raise
-        finally:
-            alarm.cancel()
-        # A cut connection can also look like an answer that ended properly.
-        if late.is_set():
-            raise TimeoutError(f"The answer did not end within {self._seconds:g} seconds.")
-
-
-def _answer(connection: HTTPConnection, getresponse: Callable[[], HTTPResponse]) -> HTTPResponse:
-    limit = connection.timeout if isinstance(connection.timeout, (int, float)) else READ_SECONDS
-    deadline = _Deadline(connection.sock, limit)
-    try:
-        with deadline.kept():
-            response = getresponse()
-    except Exception:
-        # A connection that had gone stale in the pool fails at once. Any other was waited for.
-        if deadline.passed() > _AT_ONCE_SECONDS:
-            raise TimeoutError("The connection was dropped after a wait.") from None
-        raise
-    response.deadline = deadline  # type: ignore[attr-defined]  # ours, for read_body()
-    return response
-
-
 class _Connection(HTTPConnection):
+    """Does each step in the time that the call has for it."""
+
+    def _new_conn(self) -> socket.socket:
+        call = _call.get()
+        try:
+            sock = connect(
+                self._dns_host,
+                self.port,
+                seconds=call.left(),
+                options=self.socket_options or (),
+                source_address=self.source_address,
+            )
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from None
+        except TimeoutError:
+            raise ConnectTimeoutError("connecting took too long") from None
+        except OSError as error:
+            raise NewConnectionError(self, str(error)) from None
+        call.hold(sock)
+        # A proxy's tunnel and TLS are read from it next.
+        sock.settimeout(max(call.left(), 0.001))
+        return sock
+
+    def connect(self) -> None:
+        try:
+            with _call.get().connecting():
+                super().connect()
+        except TimeoutError:
+            raise ConnectTimeoutError("connecting took too long") from None
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        call = _call.get()
+        if self.sock is None:
+            self.connect()
+        call.sending(self.sock)
+        with call.in_time():
+            super().request(*args, **kwargs)
+
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 itself
-        return _answer(self, super().getresponse)
+        with _call.get().in_time():
+            return super().getresponse()
 
 
-class _SecureConnection(HTTPSConnection):
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 itself
-        return _answer(self, super().getresponse)
+class _SecureConnection(_Connection, HTTPSConnection):
+    pass
 
 
 class _Pool(HTTPConnectionPool):
@@ -140,12 +269,20 @@ class _BoundedAdapter(HTTPAdapter):
         return manager
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Nowhere. ``requests`` works a redirect out also where it must not follow it, and reads its
+        body for that, however long it is and takes."""
+        return None
+
+
 def pooled_session() -> requests.Session:
     """A session that keeps connections and repeats a ``GET`` whose connection was dropped.
 
-    Connecting is never repeated: it would double the wait that P11 bounds.
+    Connecting is never repeated. Only ``exchange`` can use it.
     """
-    session = requests.Session()
+    session = _Session()
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # they would pile up
     retry = _RetryOnceButNotAfterWaiting(
         total=1,
         connect=0,
@@ -164,19 +301,45 @@ def pooled_session() -> requests.Session:
     return session
 
 
-def read_body(response: requests.Response, *, seconds: float) -> bytes:
-    """Read the body within what the headers left of ``seconds``.
+_FAULTS = (
+    requests.RequestException,
+    HTTPError,
+    HTTPException,
+    OSError,
+    ValueError,
+    OverflowError,  # of the size of a chunk
+)
 
-    Raises ``TimeoutError`` or ``BodyTooLarge`` when it does not end. ``iter_content`` waits for a
-    full chunk and would not notice a size that is out of bounds before that.
+
+def exchange(
+    session: requests.Session, method: str, url: str, *, connect: float, read: float, **request: Any
+) -> Answer | NoAnswer:
+    """Send one request; ``connect`` and ``read`` are seconds, and ``request`` is for ``requests``.
+
+    What goes wrong is returned and not raised: an exception would lead, by its causes and their
+    frames, to the headers and the body that were sent (P9).
     """
-    deadline = getattr(response.raw, "deadline", None) or _Deadline(None, seconds)
-    body = bytearray()
-    with deadline.kept():
-        while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
-            body += chunk
-            if deadline.passed() > seconds:  # a session that is not ours has no socket to cut
-                raise TimeoutError(f"The answer did not end within {seconds:g} seconds.")
-            if len(body) > MAX_BODY_BYTES:
-                raise BodyTooLarge("The answer is too large to be Rehive's.")
-    return bytes(body)
+    # What the blocks around leave also bounds a session that is not ours.
+    connect, read = min(connect, seconds_left()), min(read, seconds_left())
+    if not connect or not read:
+        return NoAnswer("no time left", was_never_sent=True)
+    with Call(connect, read) as call:
+        try:
+            response = session.request(
+                method, url, timeout=(connect, read), allow_redirects=False, stream=True, **request
+            )
+            with response:
+                return Answer(response.status_code, response.headers, call.read(response))
+        except BodyTooLarge:
+            return NoAnswer("too large", is_too_large=True)
+        except _FAULTS as error:
+            return NoAnswer(
+                type(error).__name__, was_never_sent=call.was_never_sent or _was_never_sent(error)
+            )
+
+
+def _was_never_sent(error: Exception) -> bool:
+    if isinstance(error, (requests.ConnectTimeout, requests.exceptions.InvalidURL)):
+        return True
+    cause = error.args[0] if error.args else None
+    return isinstance(getattr(cause, "reason", None), NewConnectionError)

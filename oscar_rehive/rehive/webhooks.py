@@ -5,13 +5,18 @@ A delivery is a hint that something changed. Nothing in it proves anything: the 
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from oscar_rehive.rehive.exceptions import clean
+from oscar_rehive.rehive.hiding import Secret
 from oscar_rehive.rehive.wire import PLAUSIBLE_ID
+
+SCHEME = "secret "
 
 
 class UnusableDelivery(ValueError):
@@ -33,29 +38,40 @@ def authenticate(header: str, secrets: Iterable[str]) -> bool:
 
     An empty secret matches nothing: comparable plugins took it for "accept everything".
     """
+    # Neither may be shown by whatever prints the variables of a frame (P9).
+    header = Secret(header)
     if isinstance(secrets, str):
+        secrets = Secret(secrets)
         raise TypeError("A single secret goes into a list, or each of its characters is one.")
-    scheme, _, given = header.partition(" ")
+    secrets = [Secret(secret) for secret in secrets]
     # WSGI hands headers over as latin-1; comparing bytes keeps other alphabets from raising. They
     # are stripped as bytes, for half of a letter such as "à" is a space in latin-1; the secrets
     # are stripped because no header ends in white space.
-    candidate = given.encode("latin-1", "backslashreplace").strip()
-    matches = [
-        hmac.compare_digest(candidate, secret.encode("utf-8", "surrogatepass").strip())
-        for secret in secrets
-        if secret.strip()
-    ]
-    return scheme.lower() == "secret" and any(matches)
+    given = _digest(header[len(SCHEME) :].encode("latin-1", "backslashreplace"))
+    known = [_digest(one.encode("utf-8", "surrogatepass")) for one in secrets if one.strip()]
+    matches = [hmac.compare_digest(given, one) for one in known]
+    return header[: len(SCHEME)].lower() == SCHEME and any(matches)
+
+
+def _digest(secret: bytes) -> bytes:
+    return hashlib.sha256(secret.strip()).digest()
 
 
 def load(body: bytes) -> Any:
     """Parse the body of a delivery; raise ``UnusableDelivery`` for whatever is not JSON."""
+    payload, fault = _parse(body)
+    if fault:  # raised here, where it does not lead to the parser's error, which holds the body
+        raise UnusableDelivery(fault)
+    return payload
+
+
+def _parse(body: bytes) -> tuple[Any, str]:
     try:
-        return json.loads(body)
+        return json.loads(body), ""
     except RecursionError:
-        raise UnusableDelivery("The body is nested too deeply to be an invoice.") from None
+        return None, "The body is nested too deeply to be an invoice."
     except ValueError as error:
-        raise UnusableDelivery(f"The body is not JSON: {error}") from None
+        return None, clean(f"The body is not JSON: {error}")
 
 
 def read(payload: Any) -> Hint:

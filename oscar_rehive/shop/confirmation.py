@@ -6,8 +6,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sites.models import Site
+from django.core.mail import get_connection
 from django.db.models import Prefetch
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
@@ -17,6 +19,9 @@ from oscar.core.loading import get_class, get_model
 from oscar_rehive.databases import where_written
 
 logger = logging.getLogger(__name__)
+
+MOST_SECONDS = 10
+"""For one word of the mail server."""
 
 OscarOrder = get_model("order", "Order")
 OrderLine = get_model("order", "Line")
@@ -29,9 +34,21 @@ def send(number: str, *, language: str) -> None:
     if order.user is None and not order.guest_email:
         logger.warning("Order #%s: its customer was deleted; there is nobody to mail", number)
         return
-    dispatcher = get_class("order.utils", "OrderDispatcher")(logger=logger)
+    dispatcher = get_class("order.utils", "OrderDispatcher")(
+        logger=logger, mail_connection=_connection()
+    )
     with translation.override(language or None):
         dispatcher.send_order_placed_email_for_user(order, _context(order))
+
+
+def _connection() -> Any:
+    """The shop's way to its mail server, which gives up in time: Django's own default is to wait for
+    ever for a server that accepts and says nothing."""
+    seconds = min(settings.EMAIL_TIMEOUT or MOST_SECONDS, MOST_SECONDS)
+    try:
+        return get_connection(timeout=seconds)
+    except TypeError:  # a backend of the shop's own that takes no such word
+        return get_connection()
 
 
 def _order(number: str) -> Any:

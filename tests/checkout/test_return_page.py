@@ -13,6 +13,7 @@ from oscar.core.loading import get_model
 from oscar.test.factories import UserFactory
 
 from oscar_rehive.models import Entry, OrderPayment
+from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.refunding import follow, refund, refundable
 from tests.checkout.pages import buttons_of, stage_of
 from tests.steps import opened, payment_page, settled, window_over
@@ -93,6 +94,7 @@ def test_an_order_cancelled_by_staff(rehive: Any, place_order: Any, client: Clie
     order = place_order()
     opened(order)
     order.set_status("Cancelled")
+    reconcile()
 
     answer = client.get(payment_page("return", order))
 

@@ -9,7 +9,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from oscar_rehive.models import Invoice
+from oscar_rehive import views
+from oscar_rehive.models import Invoice, OrderPayment
 from tests.steps import opened, payment_page
 
 pytestmark = pytest.mark.django_db
@@ -34,10 +35,12 @@ def test_it_tells_the_stage_and_whether_waiting_is_over(
     assert ask(client, order) == {"stage": "paid", "final": True}
 
 
-def test_many_waiting_pages_ask_rehive_once(rehive: Any, place_order: Any, client: Client) -> None:
+def test_many_waiting_pages_ask_rehive_once(
+    rehive: Any, place_order: Any, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     order = place_order()
     opened(order)
-    Invoice.objects.update(asked_at=None)
+    monkeypatch.setattr(views, "ASK_AGAIN_AFTER", timedelta(seconds=3))
     before = len(rehive.requests())
 
     for _ in range(5):
@@ -47,16 +50,17 @@ def test_many_waiting_pages_ask_rehive_once(rehive: Any, place_order: Any, clien
 
 
 def test_a_cancellation_goes_on_while_an_invoice_is_still_looked_for(
-    rehive: Any, ending: Any, client: Client
+    rehive: Any, ending: Any, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rehive.faults(error_status=True)
-    Invoice.objects.update(asked_at=None)
+    monkeypatch.setattr(views, "ASK_AGAIN_AFTER", timedelta(seconds=3))
+    OrderPayment.objects.update(page_asked_at=None)
     before = len(rehive.requests())
     for _ in range(3):
         assert ask(client, ending) == {"stage": "ending", "final": False}
     assert len(rehive.requests()) == before + 1
     rehive.clear_faults()
-    Invoice.objects.update(asked_at=None)
+    OrderPayment.objects.update(page_asked_at=None)
 
     assert ask(client, ending) == {"stage": "cancelled", "final": True}
 

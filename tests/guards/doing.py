@@ -61,7 +61,7 @@ DOING = (
     ),
     Mutation(
         "strays are closed",
-        "oscar_rehive/payments/opening.py",
+        "oscar_rehive/payments/adopting.py",
         "        or invoice.state == Invoice.State.CLOSED\n",
         "",
     ),
@@ -91,7 +91,7 @@ DOING = (
     ),
     Mutation(
         "the answer to a create is checked",
-        "oscar_rehive/payments/opening.py",
+        "oscar_rehive/payments/adopting.py",
         "fault = _fault(invoice, remote)",
         'fault = ""',
     ),
@@ -140,7 +140,7 @@ DOING = (
     ),
     Mutation(
         "a lost attempt of a paid order is closed",
-        "oscar_rehive/payments/opening.py",
+        "oscar_rehive/payments/adopting.py",
         "        or plan.payment.is_settled\n",
         "",
     ),
@@ -177,8 +177,8 @@ DOING = (
     Mutation(
         "an empty secret matches nothing",
         "oscar_rehive/rehive/webhooks.py",
-        "        if secret.strip()\n",
-        "",
+        " for one in secrets if one.strip()]",
+        " for one in secrets]",
         ("tests/rehive/test_webhooks.py",),
     ),
     Mutation(
@@ -247,9 +247,30 @@ DOING = (
     ),
     Mutation(
         "what stands and what should be is compared for every order",
+        "oscar_rehive/payments/stages.py",
+        "FIRST = (_standing,)",
+        "FIRST = ()",
+    ),
+    Mutation(
+        "what has not been tried comes first",
         "oscar_rehive/payments/reconciling.py",
-        "STAGES: tuple[Callable[[], Iterator[Task]], ...] = (\n    _standing,\n",
-        "STAGES: tuple[Callable[[], Iterator[Task]], ...] = (\n",
+        "                if retry is None:\n",
+        "                if True:\n",
+        tests=("tests/payments/test_fairness.py",),
+    ),
+    Mutation(
+        "a run begins behind the stage where a limit was met",
+        "oscar_rehive/payments/reconciling.py",
+        "names.index(name) if name in names else 0",
+        "0",
+        tests=("tests/payments/test_fairness.py",),
+    ),
+    Mutation(
+        "the pages of one order ask every few seconds",
+        "oscar_rehive/views.py",
+        "return bool(payment.update(page_asked_at=now))",
+        "return True",
+        tests=("tests/test_quota.py",),
     ),
     Mutation(
         "a door that is not filtered is not trusted",

@@ -14,9 +14,10 @@ from oscar.test.factories import create_basket, create_order, create_product
 
 from oscar_rehive.models import OrderPayment
 from oscar_rehive.payments import deciding, refunding
+from oscar_rehive.payments.adopting import NotOpened
 from oscar_rehive.payments.cancelling import NotCancellable
 from oscar_rehive.payments.gateway import BusinessNotUsable
-from oscar_rehive.payments.opening import Busy, NotOpened, NotPayable
+from oscar_rehive.payments.opening import Busy, NotPayable
 from oscar_rehive.payments.placing import expect_payment
 from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.simulator.errors import RehiveError as RefusedByRules

@@ -77,7 +77,7 @@ def kept_for(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bool, int]]:
         kept.append((value, seconds))
         real(key, value, seconds)
 
-    monkeypatch.setattr(doors.cache, "set", remember)
+    monkeypatch.setattr(cache, "set", remember)
     return kept
 
 
@@ -332,7 +332,7 @@ def test_p9_nothing_secret_is_part_of_what_is_remembered(
     """Caches are shared, and some of them are logged."""
     keys: list[str] = []
     real = cache.get
-    monkeypatch.setattr(doors.cache, "get", lambda key: keys.append(key) or real(key))
+    monkeypatch.setattr(cache, "get", lambda key: keys.append(key) or real(key))
     found()
 
     one = business()

@@ -15,8 +15,9 @@ from oscar.core.loading import get_model
 
 from oscar_rehive import conf
 from oscar_rehive.models import Attention, Entry, Invoice
+from oscar_rehive.payments.adopting import NotOpened
 from oscar_rehive.payments.gateway import BusinessNotUsable
-from oscar_rehive.payments.opening import Busy, NotOpened, NotPayable
+from oscar_rehive.payments.opening import Busy, NotPayable
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import RehiveError

@@ -37,7 +37,7 @@ def shown(statements: list[str]) -> str:
 
 @pytest.fixture
 def _no_mail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deliveries, "send_confirmation_if_due", lambda number: False)
+    monkeypatch.setattr(deliveries, "send_confirmation_soon", lambda payment: None)
 
 
 @pytest.fixture

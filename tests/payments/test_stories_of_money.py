@@ -18,7 +18,7 @@ from oscar.core.loading import get_model
 from oscar.test.factories import create_basket, create_order, create_product
 
 from oscar_rehive.models import Attention, Invoice, OrderPayment
-from oscar_rehive.payments import reconciling
+from oscar_rehive.payments import stages
 from oscar_rehive.payments.deciding import (
     can_accept,
     refund_offered,
@@ -185,7 +185,7 @@ class TestOrdersAtRest:
             reconcile()
         assert OrderPayment.objects.filter(paid_at__isnull=False).count() == 3
 
-        assert list(reconciling._standing()) == []
+        assert list(stages._standing()) == []
 
     def test_a_new_word_for_cancelled(self, rehive: Any, place_order: Any, settings: Any) -> None:
         for _ in range(3):
@@ -198,7 +198,7 @@ class TestOrdersAtRest:
         for _ in range(2):
             reconcile()
 
-        assert list(reconciling._standing()) == []
+        assert list(stages._standing()) == []
 
     def test_cash_and_a_status_that_is_left(self, rehive: Any, place_order: Any) -> None:
         order = place_order()
@@ -207,7 +207,7 @@ class TestOrdersAtRest:
         for _ in range(3):
             reconcile()
 
-        assert list(reconciling._standing()) == []
+        assert list(stages._standing()) == []
 
 
 def test_new_words_for_the_statuses_do_not_call_a_person_for_each_old_order(

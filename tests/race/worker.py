@@ -49,8 +49,9 @@ def do(command: dict[str, Any]) -> dict[str, Any]:
     """Do what ``command`` says; anything but the errors that the service documents is reported."""
     from django.db import connections
 
+    from oscar_rehive.payments.adopting import NotOpened
     from oscar_rehive.payments.cancelling import NotCancellable
-    from oscar_rehive.payments.opening import Busy, NotOpened, NotPayable
+    from oscar_rehive.payments.opening import Busy, NotPayable
     from oscar_rehive.payments.refunding import NotRefundable
     from oscar_rehive.rehive.exceptions import RehiveError
 

@@ -25,10 +25,12 @@ NEVER = 60.0
 
 @dataclass
 class Server:
-    """Hands each request to ``handle`` on its connection, and notes the request."""
+    """Hands each request to ``handle`` on its connection, and notes the request; with ``is_raw``, each
+    connection before anything is read from it."""
 
     handle: Handle
     certificate: Path | None = None
+    is_raw: bool = False
     requests: list[bytes] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
     connections: int = 0
@@ -38,7 +40,8 @@ class Server:
     def __post_init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         scheme = "https" if self.certificate else "http"
-        self.url = f"{scheme}://localhost:{self._listener.getsockname()[1]}/"
+        self.address = self._listener.getsockname()
+        self.url = f"{scheme}://localhost:{self.address[1]}/"
         self._start(self._accept)
 
     def _start(self, target: Callable[..., None], *args: Any) -> None:
@@ -57,6 +60,9 @@ class Server:
     def _serve(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
             stack.enter_context(connection)
+            if self.is_raw:
+                self.handle(connection)
+                return
             if self.certificate:
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
                 context.load_cert_chain(self.certificate)
@@ -124,6 +130,23 @@ def serving() -> Iterator[Serve]:
     yield serve
     for server in servers:
         server.close()
+
+
+@contextlib.contextmanager
+def address(*, full: bool) -> Iterator[tuple[str, int]]:
+    """Where nobody listens, or where the queue of those who would connect is full."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        where = server.getsockname()
+        if not full:
+            server.close()
+            yield where
+            return
+        with contextlib.ExitStack() as stack:
+            for _ in range(8):
+                waiting = stack.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(where)
+            yield where
 
 
 # Ways of being slow

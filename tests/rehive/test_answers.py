@@ -14,7 +14,8 @@ import responses
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from oscar_rehive.rehive.client import DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS, Client
+from oscar_rehive.rehive.answers import DEFAULT_WAIT_SECONDS, MAX_DEPTH, MAX_WAIT_SECONDS
+from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import (
     NotFound,
     Refused,
@@ -31,6 +32,7 @@ from tests.rehive.samples import (
     INVOICES_URL,
     anything,
     enveloped,
+    page,
 )
 
 Answers = responses.RequestsMock
@@ -181,6 +183,88 @@ def test_p9_redirects_are_not_followed_with_the_token(
 
     assert isinstance(error_of(client, call), Unintelligible)
     assert len(rehive_answers.calls) == 1
+
+
+@pytest.mark.parametrize("depth", [10, 50, 70, 500])
+@pytest.mark.parametrize(("opening", "closing"), ["[]", ('{"a":', "}"), ('[{"a":', "}]")])
+def test_p11_deep_metadata_of_a_stranger_hides_nothing_and_can_be_walked_through(
+    client: Client, rehive_answers: Answers, depth: int, opening: str, closing: str
+) -> None:
+    """Some Pythons read what others run out of stack with, and so does whoever walks through it."""
+    times = depth // 2 if opening == '[{"a":' else depth
+    told = json.dumps(page([{**INVOICE, "id": "i-1", "metadata": {"a": "deep"}}, INVOICE]))
+    deep = told.replace('"deep"', opening * times + "7" + closing * times)
+    rehive_answers.get(INVOICES_URL, body=deep)
+
+    theirs, ours = CALLS["invoices"].make(client)
+
+    assert ours.id == INVOICE["id"]
+    assert depth_of(theirs.metadata) <= MAX_DEPTH
+    assert ("7" in str(theirs.metadata)) is (depth < MAX_DEPTH)
+
+
+def depth_of(value: Any) -> int:
+    inner = list(value.values()) if isinstance(value, dict) else value
+    return 1 + max(map(depth_of, inner), default=0) if isinstance(inner, list) else 0
+
+
+# What ends up in a log
+
+
+HOSTILE = {
+    "a line": "No.\r\nERROR Order 7 is paid",
+    "an escape": "\x1b[2J\x1b]0;title\x07",
+    "a NUL": "\0",
+    "a direction": "\u202ecod.exe\u2066",
+    "a separator": "\u2028\u2029\x85",
+    "half a pair": "\ud800",
+    "nothing to see": "\u200b\ufeff\xad",
+    "a book": "x" * 100_000,
+    "many lines": "\n" * 100_000,
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("status", [200, 400, 422])
+def test_p9_no_message_breaks_a_log_line(
+    client: Client, rehive_answers: Answers, text: str, status: int
+) -> None:
+    fields = {text: [text, text], "a": text, "b": [{text: text}], **{f"n{n}": n for n in range(99)}}
+    answer = {"status": "error", "message": text, "data": fields}
+    rehive_answers.get(INVOICE_URL, json=answer, status=status)
+
+    error = error_of(client)
+
+    assert isinstance(error, Refused)
+    told = [
+        str(error),
+        *error.field_errors,
+        *(complaint for each in error.field_errors.values() for complaint in each),
+    ]
+    assert all(one.isprintable() and len(one) <= 1000 for one in told)
+    assert len(told) < 500
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_p9_nor_does_one_about_a_currency(
+    client: Client, rehive_answers: Answers, text: str
+) -> None:
+    odd = {**INVOICE, "request_currency": {"code": text or "?", "divisibility": -1}}
+    rehive_answers.get(INVOICE_URL, json=odd)
+
+    error = error_of(client)
+
+    assert isinstance(error, Unintelligible)
+    assert str(error).isprintable()
+    assert len(str(error)) <= 1000
+
+
+def test_letters_of_all_alphabets_may_be_in_a_message(
+    client: Client, rehive_answers: Answers
+) -> None:
+    rehive_answers.get(INVOICE_URL, json={"status": "error", "message": "Сумма zu groß 金額 💸"})
+
+    assert str(error_of(client)) == "Rehive refused: Сумма zu groß 金額 💸"
 
 
 # Throttling

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from oscar_rehive.rehive.client import Client, Timeouts
 from oscar_rehive.rehive.exceptions import Throttled, Unreachable
 from tests.rehive.calls import PATIENT, QUICK, failure
 from tests.rehive.samples import INVOICE
-from tests.rehive.servers import DRIP_SECONDS, HELLO, Serve, Server, answer
+from tests.rehive.servers import DRIP_SECONDS, HELLO, Serve, Server, address, answer
 
 Clients = Callable[..., Client]
 
@@ -117,31 +116,15 @@ def test_p11_retry_after_is_told_not_waited_for(
 # Connecting
 
 
-@contextlib.contextmanager
-def address(*, full: bool) -> Iterator[str]:
-    """Where nobody listens, or where the queue of those who would connect is full."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
-        where = server.getsockname()
-        if not full:
-            server.close()
-            yield f"http://{where[0]}:{where[1]}/"
-            return
-        with contextlib.ExitStack() as stack:
-            for _ in range(8):
-                waiting = stack.enter_context(socket.socket())
-                waiting.setblocking(False)
-                waiting.connect_ex(where)
-            yield f"http://{where[0]}:{where[1]}/"
-
-
 @pytest.mark.parametrize(
     ("where", "full"),
     [("", False), ("", True), ("http://a b/", False)],
     ids=["refused", "no answer", "no address"],
 )
 def test_what_was_never_sent_has_not_happened(make_client: Clients, where: str, full: bool) -> None:
-    with address(full=full) as url:
-        error = failure(make_client(api_url=where or url), Timeouts(connect=0.3, read=10))
+    with address(full=full) as (host, port):
+        url = where or f"http://{host}:{port}/"
+        error = failure(make_client(api_url=url), Timeouts(connect=0.3, read=10))
 
     assert isinstance(error, Unreachable)
     assert "check API_URL" in str(error)
@@ -171,7 +154,7 @@ def test_p11_connecting_is_tried_once(
         tried.append(args)
         raise TimeoutError
 
-    monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
+    monkeypatch.setattr("oscar_rehive.rehive.transport.connect", connect)
 
     error = failure(make_client(api_url="http://rehive.example/"))
 

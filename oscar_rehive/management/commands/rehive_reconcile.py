@@ -14,7 +14,8 @@ from django.db import Error, close_old_connections
 from tqdm import tqdm
 
 from oscar_rehive import conf
-from oscar_rehive.payments.reconciling import Task, reconcile
+from oscar_rehive.payments.reconciling import reconcile
+from oscar_rehive.payments.stages import Task
 
 
 class Command(BaseCommand):
@@ -68,10 +69,9 @@ class Command(BaseCommand):
 
     def _run_once(self, verbosity: int) -> bool:
         # disable=None: a bar on a terminal, and nothing in a cron job's mail.
-        with tqdm(total=0, unit="", leave=False, disable=None) as bar:
+        with tqdm(unit="", leave=False, disable=None) as bar:
 
-            def show(tasks: list[Task]) -> Iterator[Task]:
-                bar.total = bar.n + len(tasks)
+            def show(tasks: Iterator[Task]) -> Iterator[Task]:
                 for task in tasks:
                     bar.set_description(task.name, refresh=True)
                     yield task

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("oscar_rehive", "0005_one_invoice_in_use"),
+        ("oscar_rehive", "0006_retries"),
     ]
 
     operations = [

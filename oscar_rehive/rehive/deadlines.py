@@ -1,0 +1,52 @@
+"""One deadline for all calls of a page, of a delivery or of a run (promise P11).
+
+A time-out of each call bounds no page: four calls of 4.5 seconds each make 18.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator
+from contextvars import ContextVar
+
+
+class Deadline:
+    """A moment ``seconds`` from now, by a clock that nobody sets."""
+
+    def __init__(self, seconds: float) -> None:
+        self.at = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """The seconds until then, 0.0 when it is past."""
+        return max(0.0, self.at - time.monotonic())
+
+
+_current: ContextVar[Deadline | None] = ContextVar("oscar_rehive_deadline", default=None)
+
+
+@contextlib.contextmanager
+def within(limit: float | Deadline) -> Iterator[Deadline]:
+    """All calls of every client that are made inside the block share ``limit`` (seconds from now, or a
+    deadline that several blocks have in common).
+
+    Each call is cut to what is left. When nothing is, it raises ``Unreachable`` with
+    ``may_have_happened`` False, and nothing is sent. Of nested blocks the earlier end counts. The block
+    belongs to its thread, and must not be left by a ``yield`` of a generator.
+    """
+    deadline = limit if isinstance(limit, Deadline) else Deadline(limit)
+    outer = _current.get()
+    if outer is not None and outer.at < deadline.at:
+        deadline = outer
+    token = _current.set(deadline)
+    try:
+        yield deadline
+    finally:
+        _current.reset(token)
+
+
+def seconds_left() -> float:
+    """What the blocks around leave for the next call; infinity outside of any."""
+    deadline = _current.get()
+    return math.inf if deadline is None else deadline.left()
