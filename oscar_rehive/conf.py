@@ -21,6 +21,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from oscar_rehive.reading import Problem, Reader, without_none
+from oscar_rehive.rehive.hiding import Secret, SecretBytes
 
 SETTING = "OSCAR_REHIVE"
 
@@ -156,7 +157,7 @@ def _forget(*, setting: str, **kwargs: Any) -> None:
 
 @lru_cache(maxsize=1)
 def _read() -> tuple[Config, tuple[Problem, ...]]:
-    raw = getattr(settings, SETTING, None)
+    raw = _hidden(getattr(settings, SETTING, None))
     reader = _SettingReader(raw if isinstance(raw, Mapping) else {})
     if not isinstance(raw, Mapping):
         reader.wrong(
@@ -164,6 +165,28 @@ def _read() -> tuple[Config, tuple[Problem, ...]]:
             f'Add {SETTING} = {{"TOKEN": …, "BUSINESS_ID": …, "WEBHOOK_SECRET": …}} to the settings.',
         )
     return reader.config(), tuple(reader.problems)
+
+
+def _hidden(raw: Any) -> Any:
+    """``raw`` with all that is secret in it hidden from whoever prints variables (P9)."""
+    if not isinstance(raw, Mapping):
+        return raw
+    return {
+        key: _secret(value)
+        if key in ("TOKEN", "WEBHOOK_SECRET")
+        else {currency: _hidden(one) for currency, one in value.items()}
+        if key == "BUSINESSES" and isinstance(value, Mapping)
+        else value
+        for key, value in raw.items()
+    }
+
+
+def _secret(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_secret(one) for one in value]
+    if isinstance(value, bytes):
+        return SecretBytes(value)
+    return Secret(value) if isinstance(value, str) else value
 
 
 class _SettingReader(Reader):
@@ -248,7 +271,7 @@ class _SettingReader(Reader):
     def _business(self, currency: str, raw: Mapping[str, Any], where: str) -> BusinessConfig:
         return BusinessConfig(
             currency=currency,
-            token=self._needed(raw, "TOKEN", where),
+            token=Secret(self._needed(raw, "TOKEN", where)),
             business_id=self._needed(raw, "BUSINESS_ID", where),
             webhook_secrets=self._secrets(raw, where),
             api_url=self.address(raw, "API_URL", LIVE_API_URL, where),
@@ -299,7 +322,7 @@ class _SettingReader(Reader):
             self.wrong(f'{where}["WEBHOOK_SECRET"] is neither a text nor a list of texts.', hint)
             return ()
         # A line's end from a secrets file is no part of the secret, and no header could carry it.
-        usable = tuple(secret.strip() for secret in secrets if secret.strip())
+        usable = tuple(Secret(secret.strip()) for secret in secrets if secret.strip())
         if not usable or len(usable) < len(secrets):
             # Elsewhere an empty secret has meant "accept everything" (peer bug 24).
             self.wrong(

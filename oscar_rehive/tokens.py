@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from django.core import signing
 from django.core.signing import BadSignature, Signer, TimestampSigner
+from django.views.decorators.debug import sensitive_variables
 
 from oscar_rehive.models import OrderPayment
+from oscar_rehive.rehive.hiding import Secret
 
 _PAYMENT_SALT = "oscar_rehive.payment"
 _PLACED_SALT = "oscar_rehive.placed"
@@ -77,14 +79,17 @@ def read_placed_token(token: str) -> int | None:
     return basket_id if isinstance(basket_id, int) else None
 
 
+@sensitive_variables()
 def probe_token() -> str:
     """The token with which ``rehive_check`` calls on the webhook without being counted among those
     that were refused."""
     return TimestampSigner(salt=_PROBE_SALT).sign("probe")
 
 
+@sensitive_variables()
 def is_probe(token: str) -> bool:
     """Whether ``token`` is one of ``probe_token``, made a moment ago."""
+    token = Secret(token)
     try:
         TimestampSigner(salt=_PROBE_SALT).unsign(token, max_age=PROBE_SECONDS)
     except BadSignature:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from django.core.exceptions import ImproperlyConfigured
@@ -20,6 +21,7 @@ from oscar_rehive.compat import login_not_required
 from oscar_rehive.databases import outside_transactions
 from oscar_rehive.models import Delivery
 from oscar_rehive.payments import deliveries
+from oscar_rehive.rehive.hiding import Secret, SecretBytes
 from oscar_rehive.rehive.webhooks import authenticate
 from oscar_rehive.tokens import PROBE_HEADER, is_probe
 
@@ -31,12 +33,14 @@ MAX_BODY_BYTES = 1024 * 1024
 @outside_transactions
 def webhook(request: HttpRequest) -> HttpResponseBase:
     """Take one delivery. 200: stored. 400 and 413: stored, but unusable. 401: not from Rehive."""
+    # First of all: whatever goes wrong from here on, no report of the error can show them (P9).
+    authorization, probe = _take(request, "Authorization"), _take(request, PROBE_HEADER)
     if request.method != "POST":
         return HttpResponse(
             "This address takes POST from Rehive only.", status=405, headers={"Allow": "POST"}
         )
-    if not authenticate(request.headers.get("Authorization", ""), _secrets()):
-        if not is_probe(request.headers.get(PROBE_HEADER, "")):
+    if not authenticate(authorization, _secrets()):
+        if not is_probe(probe):
             deliveries.count_refused()
         return _answer(401, "The Authorization header does not carry the webhook's secret.")
     # Read here and not by request.body, which answers for itself when a body is too large or
@@ -47,6 +51,13 @@ def webhook(request: HttpRequest) -> HttpResponseBase:
         return _answer(status if fault else 400, delivery.reason)
     REHIVE.do(partial(deliveries.work_on, delivery))
     return _answer(200, "Stored.")
+
+
+def _take(request: HttpRequest, header: str) -> Secret:
+    """A header that is a secret, out of ``request``: Django's error page and its mail to the admins show
+    all headers, before Django 5.2 this one as well."""
+    request.__dict__.pop("headers", None)  # Django's own memory of them
+    return Secret(request.META.pop(f"HTTP_{header.upper().replace('-', '_')}", ""))
 
 
 def _secrets() -> list[str]:
@@ -60,12 +71,31 @@ def _secrets() -> list[str]:
 
 def _read_body(request: HttpRequest) -> tuple[bytes, str, int]:
     try:
-        body = request.read(MAX_BODY_BYTES + 1)
+        body = SecretBytes(_read(_source(request), MAX_BODY_BYTES + 1))
     except (OSError, RawPostDataException):
         return b"", "The body broke off.", 400
     if len(body) > MAX_BODY_BYTES:
         return body, f"The body is larger than {MAX_BODY_BYTES} bytes.", 413
     return body, "", 200
+
+
+def _source(request: HttpRequest) -> Callable[[int], bytes]:
+    """Where the body is read from. One that comes in chunks has no length, for which Django would read
+    nothing of it; some servers (gunicorn) then say that their input ends where the body does."""
+    has_length = request.META.get("CONTENT_LENGTH")
+    if request.META.get("wsgi.input_terminated") and not has_length:
+        read: Callable[[int], bytes] = request.META["wsgi.input"].read
+        return read
+    return request.read
+
+
+def _read(read: Callable[[int], bytes], most: int) -> bytes:
+    """At most that many bytes. A server may hand out less than it was asked for, and has more yet."""
+    parts: list[bytes] = []
+    while most > 0 and (part := read(most)):
+        parts.append(part)
+        most -= len(part)
+    return b"".join(parts)
 
 
 def _answer(status: int, message: str) -> JsonResponse:

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from oscar.test.factories import UserFactory
 
-from oscar_rehive.admin import shown
+from oscar_rehive.admin.pages import shown
 from oscar_rehive.models import Attention, Invoice, OrderPayment, Refund
 from oscar_rehive.payments import refunding
 from tests.steps import opened, settled
@@ -49,8 +49,8 @@ class TestTheRefundOfWhatNeedsAttention:
         return client.post(address, {"decision": "refund"}).status_code
 
     def test_takes_the_permission_to_refund(self, excess: Attention) -> None:
-        """The change permission alone is for deciding what gives no money back."""
-        client = support("view_attention", "change_attention")
+        """The others are for deciding what gives no money back."""
+        client = support("view_attention", "view_invoice", "resolve_attention", "accept_attention")
 
         assert "Mark as resolved" in self.page(client, excess)
         assert 'value="refund"' not in self.page(client, excess)
@@ -58,7 +58,7 @@ class TestTheRefundOfWhatNeedsAttention:
         assert not Refund.objects.exists()
 
     def test_is_given_with_it(self, excess: Attention) -> None:
-        client = support("view_attention", "change_attention", "add_refund")
+        client = support("view_attention", "view_invoice", "add_refund")
 
         assert "Refund 2.50 USD to the payer" in self.page(client, excess)
         assert self.refund(client, excess) == 302

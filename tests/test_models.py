@@ -188,7 +188,7 @@ class TestAdmin:
 
     @pytest.mark.parametrize(
         ("permissions", "may"),
-        [(["view_attention"], False), (["view_attention", "change_attention"], True)],
+        [(["view_attention"], False), (["view_attention", "resolve_attention"], True)],
     )
     def test_resolving_needs_the_permission(
         self, story: OrderPayment, permissions: list[str], may: bool
@@ -211,7 +211,7 @@ class TestAdmin:
         assert Attention.objects.get().resolved_at is None
 
         assert (
-            staff("change_attention", "view_attention")
+            staff("resolve_attention", "view_attention")
             .post(decide, {"decision": "resolve"})
             .status_code
             == 302

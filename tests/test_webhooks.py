@@ -3,12 +3,14 @@ done about it)."""
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.test import Client, RequestFactory
+from django.urls import reverse
 
 from oscar_rehive import webhooks
 from oscar_rehive.models import Delivery, RefusedDeliveries
@@ -200,6 +202,30 @@ class TestP7WhatCannotBeUsedIsKeptWithItsReason:
             assert "\0" not in text
             text.encode()
 
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"[" * 100_000,
+            b'{"data":' * 100_000,
+            b"[" * 20_000 + b"]" * 20_000,
+            b'{"data":' * 5_000 + b"1" + b"}" * 5_000,
+            b'{"id": "\\ud800"}'.ljust(webhooks.MAX_BODY_BYTES + 1, b"\0"),
+            b"9" * 5000,
+            b"NaN",
+            b"\xff\x00<script>",
+        ],
+        ids=lambda body: repr(body[:20]),
+    )
+    def test_and_is_shown_whatever_it_is(
+        self, post: Post, admin_client: Client, body: bytes
+    ) -> None:
+        assert post(body).status_code in (400, 413)
+
+        kept = Delivery.objects.get()
+        page = admin_client.get(reverse("admin:oscar_rehive_delivery_change", args=[kept.pk]))
+        assert page.status_code == 200
+        assert kept.reason
+
     def test_an_invoice_that_is_not_ours(self, rehive: Any, post: Post) -> None:
         assert post(UNKNOWN).status_code == 200
 
@@ -235,6 +261,70 @@ class TestP7WhatCannotBeUsedIsKeptWithItsReason:
         answer = webhooks.webhook(request)
 
         assert answer.status_code == 400
+        assert Delivery.objects.get().reason == "The body broke off."
+
+
+class TestP7ABodyInChunks:
+    """Such a request has no length, for which Django reads nothing of it."""
+
+    def answer(
+        self, rf: RequestFactory, body: bytes, *, at_most: int = 10**9, **environ: Any
+    ) -> Any:
+        class Input(io.BytesIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                return super().read(min(size, at_most))
+
+        headers = {"Authorization": f"Secret {SECRET}", "Transfer-Encoding": "chunked"}
+        request = rf.post(ADDRESS, content_type="application/json", headers=headers)
+        del request.META["CONTENT_LENGTH"]
+        environ = {**request.META, "wsgi.input": Input(body), **environ}
+        return webhooks.webhook(type(request)(environ))
+
+    @pytest.mark.parametrize("length", [{}, {"CONTENT_LENGTH": ""}])
+    @pytest.mark.parametrize("at_most", [1, 7, 10**9])
+    def test_is_read_where_the_server_says_that_its_input_ends(
+        self, post: Post, rf: RequestFactory, length: dict[str, str], at_most: int
+    ) -> None:
+        body = json.dumps(UNKNOWN).encode()
+
+        answer = self.answer(rf, body, at_most=at_most, **length, **{"wsgi.input_terminated": True})
+
+        assert answer.status_code == 200
+        assert Delivery.objects.get().remote_id == UNKNOWN["data"]["id"]
+
+    def test_is_read_up_to_the_limit(
+        self, post: Post, rf: RequestFactory, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(webhooks, "MAX_BODY_BYTES", 1000)
+        body = json.dumps(UNKNOWN).encode()
+
+        for size, status in ((1000, 200), (1001, 413), (100_000, 413)):
+            answer = self.answer(rf, body.ljust(size), **{"wsgi.input_terminated": True})
+            assert answer.status_code == status
+
+    def test_is_not_waited_for_where_nobody_knows_its_end(
+        self, post: Post, rf: RequestFactory
+    ) -> None:
+        """A server that does not say so may wait for ever for more."""
+        answer = self.answer(rf, json.dumps(UNKNOWN).encode())
+
+        assert answer.status_code == 400
+        assert "not JSON" in Delivery.objects.get().reason
+
+    def test_with_a_length_is_read_to_that_length(self, post: Post, rf: RequestFactory) -> None:
+        body = json.dumps(UNKNOWN).encode()
+        ends = {"wsgi.input_terminated": True, "CONTENT_LENGTH": str(len(body))}
+
+        assert self.answer(rf, body + b"the next request", **ends).status_code == 200
+
+    def test_that_breaks_off(self, post: Post, rf: RequestFactory) -> None:
+        class Broken(io.BytesIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                raise OSError("no more data")
+
+        ends = {"wsgi.input_terminated": True, "wsgi.input": Broken()}
+
+        assert self.answer(rf, b"", **ends).status_code == 400
         assert Delivery.objects.get().reason == "The body broke off."
 
 

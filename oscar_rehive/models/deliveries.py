@@ -13,7 +13,8 @@ from oscar_rehive.models.base import Row
 
 
 class Delivery(Row):
-    """One webhook call, stored as it came before anything was done with it."""
+    """One webhook call, stored as it came before anything was done with it, and forgotten when it is
+    through and old (``payments/deliveries.py``)."""
 
     class State(models.TextChoices):
         NEW = "new", _("to be worked on")

@@ -94,6 +94,11 @@ class Attention(Row):
     class Meta(Row.Meta):
         verbose_name = _("attention")
         verbose_name_plural = _("attention")
+        permissions: ClassVar = [
+            ("accept_attention", _("Can let money that waits pay its order")),
+            ("take_for_gone_attention", _("Can take an invoice for gone")),
+            ("resolve_attention", _("Can mark attention as resolved")),
+        ]
         ordering: ClassVar = [F("resolved_at").asc(nulls_first=True), "-pk"]
         constraints: ClassVar = [
             models.UniqueConstraint(

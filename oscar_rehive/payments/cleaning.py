@@ -5,11 +5,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
+
+from oscar_rehive import conf
 
 REDACTED = "[removed]"
 _SECRET_KEY = re.compile(r"secret|token|password|authorization|api_?key", re.IGNORECASE)
 _MAX_DEPTH = 32
+_SAYS_NOTHING = 3
+_LINE_ESCAPES = {"\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t"}
+_CUT = re.compile(r"\\*(?:u[0-9a-fA-F]{0,3})?…?\Z")
+"""How a text ends that was cut, maybe within what stands for one letter."""
 
 
 def storable_text(text: str) -> str:
@@ -35,3 +42,52 @@ def storable(value: Any, depth: int = 0) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)  # Python reads 1e999 from JSON, PostgreSQL does not store it
     return value
+
+
+def without_secrets(text: str) -> str:
+    """``text`` without this shop's tokens and webhook secrets, wherever they stand: under a harmless
+    name, in a body that is no JSON, written with JSON's escapes (also those of JSON within JSON), or cut
+    off by the end of the text."""
+    for secret in conf.secrets():
+        text = _everywhere(secret).sub(REDACTED, text)
+    for secret in conf.secrets():
+        text = _without_its_beginning(text, secret)
+    return text
+
+
+@lru_cache(maxsize=128)
+def _letters(secret: str) -> tuple[re.Pattern[str], ...]:
+    """What matches each letter of ``secret``, however JSON writes it."""
+    return tuple(re.compile(_written(letter)) for letter in storable_text(secret))
+
+
+@lru_cache(maxsize=128)
+def _everywhere(secret: str) -> re.Pattern[str]:
+    return re.compile("".join(letter.pattern for letter in _letters(secret)))
+
+
+def _written(letter: str) -> str:
+    units = letter.encode("utf-16-be").hex()
+    escape = r"\\{1,8}"
+    by_number = "".join(
+        f"{escape}u(?i:{units[start : start + 4]})" for start in range(0, len(units), 4)
+    )
+    ways = [rf"\\{{0,8}}{re.escape(letter)}", by_number]
+    if letter in _LINE_ESCAPES:
+        ways.append(escape + _LINE_ESCAPES[letter])
+    return f"(?:{'|'.join(ways)})"
+
+
+def _without_its_beginning(text: str, secret: str) -> str:
+    """``text``, unless it ends within ``secret``: a column, or a limit, may have cut it there."""
+    letters = _letters(secret)
+    longest_letter = 32  # two numbers with eight backslashes each, and to spare
+    for start in range(max(0, len(text) - len(letters) * longest_letter), len(text)):
+        end, found = start, 0
+        for letter in letters:
+            if not (match := letter.match(text, end)):
+                break
+            end, found = match.end(), found + 1
+        if _SAYS_NOTHING < found < len(letters) and _CUT.match(text, end):
+            return text[:start] + REDACTED
+    return text

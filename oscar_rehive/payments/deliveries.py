@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import traceback
 from datetime import timedelta
 
 from django.core.exceptions import ImproperlyConfigured
@@ -12,17 +13,17 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from oscar_rehive import conf
 from oscar_rehive.databases import database_of
 from oscar_rehive.models import Delivery, Entry, Invoice, OrderPayment, RefusedDeliveries
 from oscar_rehive.payments.adopting import NotOpened, adopt
-from oscar_rehive.payments.cleaning import REDACTED, storable, storable_text
+from oscar_rehive.payments.cleaning import storable, storable_text, without_secrets
 from oscar_rehive.payments.gateway import QUICK, business_of, client_for
 from oscar_rehive.payments.mails import send_confirmation_soon
 from oscar_rehive.payments.opening import matching
 from oscar_rehive.payments.settling import refresh
 from oscar_rehive.rehive import webhooks
 from oscar_rehive.rehive.exceptions import NotFound, RehiveError
+from oscar_rehive.rehive.hiding import SecretBytes
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,12 @@ KEPT_FOR = timedelta(days=30)
 """How often a delivery is tried in vain where the shop's own code fails, and for how long where Rehive
 cannot be asked."""
 
+FORGOTTEN_AFTER = timedelta(days=90)
+FORGOTTEN_AT_ONCE = 500
+MOST_FORGOTTEN = 50_000
+"""In how small steps what is old is deleted, for each holds its rows until it is through, and how much of
+it in one run: a shop that updates with a million of them gets rid of them in an hour or two."""
+
 
 def store(body: bytes, *, fault: str = "") -> Delivery:
     """Store an authenticated delivery as it came, less what could be a secret.
@@ -39,23 +46,40 @@ def store(body: bytes, *, fault: str = "") -> Delivery:
     A delivery with a ``fault``, or whose body cannot be understood, is kept as unusable with the
     reason.
     """
-    delivery = Delivery(body=storable_text(body.decode("utf-8", "replace")))
+    body = SecretBytes(body)
+    # Saved here, where no variable holds what was sent: an error of the database shows them all (P9).
+    delivery = _read(body, fault)
+    delivery.save()
+    return delivery
+
+
+def _read(body: bytes, fault: str) -> Delivery:
+    """The delivery of that ``body``, as it may be stored."""
+    text = storable_text(body.decode("utf-8", "replace"))
+    delivery = Delivery()
     try:
         if fault:
             raise webhooks.UnusableDelivery(fault)
         payload = webhooks.load(body)
-        delivery.body = json.dumps(storable(payload), ensure_ascii=False)
+        text = json.dumps(storable(payload), ensure_ascii=False)
         hint = webhooks.read(payload)
+        if without_secrets(hint.invoice_id) != hint.invoice_id:
+            raise webhooks.UnusableDelivery("The invoice's id that the body names is a secret.")
     except webhooks.UnusableDelivery as unusable:
         delivery.state = Delivery.State.UNUSABLE
-        delivery.reason = storable_text(str(unusable))
+        delivery.reason = _told(str(unusable))
     else:
         delivery.remote_id = hint.invoice_id
-        delivery.reference = storable_text(hint.reference)[:255]
-        delivery.event_id = storable_text(hint.event_id)[:128]
-    delivery.body = _without_our_secrets(delivery.body)[:MAX_KEPT_CHARACTERS]
-    delivery.save()
+        delivery.reference = _told(hint.reference)[:255]
+        delivery.event_id = _told(hint.event_id)[:128]
+    # Cut first, for a large body takes its time, and again, for what was removed may have been shorter.
+    delivery.body = without_secrets(text[:MAX_KEPT_CHARACTERS])[:MAX_KEPT_CHARACTERS]
     return delivery
+
+
+def _told(text: str) -> str:
+    """Somebody else's words, as they may be stored."""
+    return without_secrets(storable_text(text))
 
 
 def count_refused() -> None:
@@ -68,6 +92,27 @@ def count_refused() -> None:
                 RefusedDeliveries.objects.create(day=now.date(), count=1, last_at=now)
         except IntegrityError:
             today.update(count=F("count") + 1, last_at=now)
+
+
+def forget_old() -> int:
+    """Delete what came ``FORGOTTEN_AFTER`` ago and is through, and the counts of what was refused then;
+    returns how many deliveries that were.
+
+    A body holds the payer's address, and is a hint that has been followed: what came of it stands in the
+    payment's history, which stays. Longer than an argument about a payment lasts nobody reads it. The
+    whole row goes, for without its body it says nothing that the history does not.
+    """
+    before = timezone.now() - FORGOTTEN_AFTER
+    RefusedDeliveries.objects.filter(day__lt=before.date()).delete()
+    old = Delivery.objects.filter(received_at__lt=before).exclude(state=Delivery.State.NEW)
+    forgotten = 0
+    while forgotten < MOST_FORGOTTEN:
+        some = list(old.order_by("received_at").values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE])
+        if not some:
+            break
+        Delivery.objects.filter(pk__in=some).delete()
+        forgotten += len(some)
+    return forgotten
 
 
 def work_on(delivery: Delivery) -> None:
@@ -101,7 +146,7 @@ def _settle(alike: list[Delivery]) -> OrderPayment | None:
     except (RehiveError, ImproperlyConfigured) as error:
         # Not counted as a try: after 50 runs into an outage, what it was about was lost for good.
         for delivery in alike:
-            delivery.reason = storable_text(str(error))
+            delivery.reason = _told(str(error))
             if delivery.received_at < timezone.now() - KEPT_FOR:
                 _finish(delivery, Delivery.State.UNUSABLE, delivery.reason)
             else:
@@ -110,7 +155,8 @@ def _settle(alike: list[Delivery]) -> OrderPayment | None:
     except Exception as error:
         # Nobody knows what a shop's own code raises; counted as a try, so that it is no crash loop
         # (P7).
-        logger.exception("Delivery %s failed", alike[0].pk)
+        # As text: its message, or one that led to it, may hold a secret.
+        logger.error("Delivery %s failed\n%s", alike[0].pk, _told(traceback.format_exc()))
         for delivery in alike:
             final = delivery.tries + 1 >= MAX_TRIES
             _finish(delivery, Delivery.State.UNUSABLE if final else Delivery.State.NEW, str(error))
@@ -153,16 +199,7 @@ def lost_attempts(reference: str) -> QuerySet[Invoice]:
 
 def _finish(delivery: Delivery, state: Delivery.State, reason: str) -> None:
     delivery.state = state
-    delivery.reason = storable_text(reason)
+    delivery.reason = _told(reason)
     delivery.tries += 1
     delivery.done_at = None if state is Delivery.State.NEW else timezone.now()
     delivery.save(update_fields=["state", "reason", "tries", "done_at"])
-
-
-def _without_our_secrets(text: str) -> str:
-    """Wherever they stand: under a harmless name, or in a body that is not even JSON."""
-    for secret in conf.secrets():
-        # As it is, and as JSON writes it.
-        for written in (secret, json.dumps(secret)[1:-1]):
-            text = text.replace(written, REDACTED)
-    return text

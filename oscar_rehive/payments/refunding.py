@@ -10,7 +10,7 @@ from oscar_rehive.models import Entry, Invoice, Refund
 from oscar_rehive.payments.carrying_out import change
 from oscar_rehive.payments.plans import Plan
 from oscar_rehive.payments.refunds_told import IN_FLIGHT, book_refunds, take_refund
-from oscar_rehive.payments.settling import client_of, follow
+from oscar_rehive.payments.settling import client_of, follow, noted_elsewhere
 from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.rehive.money import InexactAmount, from_units, to_units
 from oscar_rehive.rehive.wire import RemoteRefund
@@ -124,7 +124,8 @@ def _note_answer(asked: Refund, remote: RemoteRefund) -> None:
     def decide(plan: Plan) -> None:
         current = plan.invoice(asked.invoice_id)
         ours = next(refund for refund in plan.refunds if refund.pk == asked.pk)
-        take_refund(plan, current, remote, asked=ours)
+        elsewhere = noted_elsewhere(current, [remote])
+        take_refund(plan, current, remote, asked=ours, elsewhere=elsewhere)
         book_refunds(plan, current)
 
     change(asked.invoice.order_number, Entry.Source.STAFF, decide)

@@ -3,7 +3,7 @@ than came. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from datetime import timedelta
 from uuid import uuid4
 
@@ -18,18 +18,25 @@ IN_FLIGHT = (Refund.Status.REQUESTED, Refund.Status.PENDING, Refund.Status.PROCE
 DOCUMENTED = frozenset(Refund.Status.values) - {Refund.Status.REQUESTED}
 """The statuses that Rehive documents (rehive-api.md, "Refunds"); "requested" is ours alone."""
 
+_FURTHER = {"pending": 0, "processing": 1, "failed": 2, "complete": 3}
+
 REQUEST_OVER_AFTER = timedelta(minutes=2)
 
 
 def take_refunds(
-    plan: Plan, invoice: Invoice, remotes: Iterable[RemoteRefund], unanswered: Collection[int]
+    plan: Plan,
+    invoice: Invoice,
+    remotes: Iterable[RemoteRefund],
+    unanswered: Collection[int],
+    elsewhere: Collection[str] = (),
 ) -> None:
     """Bring the refunds of ``invoice`` in line with Rehive's list of them, its own app's included.
 
     Of ``unanswered`` Rehive had been told before it was asked: one that it does not list was not made.
+    ``elsewhere`` are the ids among them under which refunds of other orders are noted.
     """
-    for remote in remotes:
-        take_refund(plan, invoice, remote)
+    for remote in _one_for_each_id(plan, invoice, remotes):
+        take_refund(plan, invoice, remote, elsewhere=elsewhere)
     for refund in plan.refunds_of(invoice):
         if refund.pk in unanswered and refund.remote_id is None:
             _end_lost(plan, refund)
@@ -38,9 +45,18 @@ def take_refunds(
 
 
 def take_refund(
-    plan: Plan, invoice: Invoice, remote: RemoteRefund, *, asked: Refund | None = None
+    plan: Plan,
+    invoice: Invoice,
+    remote: RemoteRefund,
+    *,
+    asked: Refund | None = None,
+    elsewhere: Collection[str] = (),
 ) -> None:
-    """Note what Rehive says of one refund; ``asked`` is ours where this is the answer to it."""
+    """Note what Rehive says of one refund; ``asked`` is ours where this is the answer to it, and
+    ``elsewhere`` are ids under which refunds of other orders are noted."""
+    if _is_used_again(plan, invoice, remote, asked, elsewhere):
+        _note_used_again(plan, invoice, remote, asked)
+        return
     if asked is not None:
         _recognise(plan, asked, remote)
     if not _same_money(invoice, remote.currency):
@@ -124,17 +140,8 @@ def _money(invoice: Invoice, units: int) -> str:
 def _recognise(plan: Plan, asked: Refund, remote: RemoteRefund) -> None:
     """The answer to our own request is about ``asked`` whatever reason it carries: by a shortened
     one it would be taken for a refund of Rehive's own app, and ours for one that never arrived."""
-    discovered = next(
-        (
-            refund
-            for refund in plan.refunds_of(asked.invoice)
-            if refund.remote_id == remote.id and refund is not asked
-        ),
-        None,
-    )
-    if discovered is not None:
-        if discovered.requested_by:
-            return  # the answer names another of our own: nobody knows what became of this one
+    discovered = _noted(plan, asked.invoice, remote)
+    if discovered is not None and discovered is not asked:
         # Found in Rehive's list while the answer was on its way.
         asked.status = discovered.status
         plan.refunds.remove(discovered)
@@ -142,16 +149,90 @@ def _recognise(plan: Plan, asked: Refund, remote: RemoteRefund) -> None:
     asked.remote_id = remote.id
 
 
+def _noted(plan: Plan, invoice: Invoice, remote: RemoteRefund) -> Refund | None:
+    """The refund of ``invoice`` that is noted under the id of ``remote``."""
+    return next((one for one in plan.refunds_of(invoice) if one.remote_id == remote.id), None)
+
+
+def _named(plan: Plan, invoice: Invoice, remote: RemoteRefund) -> Refund | None:
+    """The refund of ours whose key stands in the reason that Rehive tells."""
+    told = remote.raw.get("reason")
+    if not isinstance(told, str):
+        return None
+    return next((one for one in plan.refunds_of(invoice) if one.key.hex in told), None)
+
+
+def _one_for_each_id(
+    plan: Plan, invoice: Invoice, remotes: Iterable[RemoteRefund]
+) -> Iterator[RemoteRefund]:
+    """What of a list is to be taken. The same refund may stand in it twice, where the pages moved while
+    they were read; two different ones under one id cannot both be noted, and are told to a person."""
+    by_id: dict[str, list[RemoteRefund]] = {}
+    for remote in remotes:
+        by_id.setdefault(remote.id, []).append(remote)
+    for alike in by_id.values():
+        noted = _noted(plan, invoice, alike[0])
+        # The one that was taken before is taken again, or each run would believe another of them.
+        first = next((one for one in alike if noted and one.amount == noted.amount), alike[0])
+        same = [one for one in alike if _outline(one) == _outline(first)]
+        yield max(same, key=lambda one: _FURTHER.get(one.status, -1))
+        for other in {_outline(one): one for one in alike if one not in same}.values():
+            _note_used_again(plan, invoice, other, None)
+
+
+def _outline(remote: RemoteRefund) -> tuple[int, str, str]:
+    """What does not change about one refund while a list is read."""
+    code = remote.currency.code if remote.currency else ""
+    return remote.amount, code, str(remote.raw.get("reason"))
+
+
+def _is_used_again(
+    plan: Plan,
+    invoice: Invoice,
+    remote: RemoteRefund,
+    asked: Refund | None,
+    elsewhere: Collection[str],
+) -> bool:
+    """Whether the id of ``remote`` is that of another refund already, of whichever invoice."""
+    if remote.id in elsewhere or any(
+        one.remote_id == remote.id and one.invoice is not invoice for one in plan.refunds
+    ):
+        return True
+    noted, about = _noted(plan, invoice, remote), asked or _named(plan, invoice, remote)
+    if noted is None or about is None or noted is about:
+        return False
+    # Else it was found in Rehive's list while the answer was on its way, and is the same one.
+    return bool(noted.requested_by) or noted.pk < about.pk
+
+
+def _note_used_again(
+    plan: Plan, invoice: Invoice, remote: RemoteRefund, asked: Refund | None
+) -> None:
+    """Nothing is booked, for nobody knows whether the money went once or twice (P2). What we asked for
+    counts as given back, for it was answered; it must not be asked for again."""
+    about = asked or _named(plan, invoice, remote)
+    if about is not None and about.remote_id is None:
+        failed = remote.status == Refund.Status.FAILED
+        about.status = Refund.Status.FAILED if failed else Refund.Status.PENDING
+    plan.attend(
+        Attention.Kind.ODD_REFUND,
+        f"Rehive tells of a refund of {remote.amount} smallest units through invoice {invoice} under the"
+        f" id {remote.id}, which it had given to another refund.",
+        invoice=invoice,
+        subject=f"{remote.id} again: {about.key.hex if about else remote.amount}",
+        ways_out="Compare the refunds in Rehive's app with the order, and book by hand what the shop's"
+        " ledger lacks: it holds only the first of them. Do not simply refund again.",
+    )
+
+
 def _ours(plan: Plan, invoice: Invoice, remote: RemoteRefund) -> Refund:
     """Our note of ``remote``: by its id; or one that was never answered, by its key or, where
     Rehive tells no reason, by its amount (peer bug 12: counted twice when its webhook came first);
     else a new one, for a refund made in Rehive's own app."""
-    noted = plan.refunds_of(invoice)
-    for refund in noted:
-        if refund.remote_id == remote.id:
-            return refund
+    if (noted := _noted(plan, invoice, remote)) is not None:
+        return noted
     told = remote.raw.get("reason")
-    for refund in noted:
+    for refund in plan.refunds_of(invoice):
         if refund.remote_id is not None:
             continue
         by_key = isinstance(told, str) and refund.key.hex in told

@@ -52,13 +52,15 @@ NO_WORD = "(none)"
 class News:
     """What Rehive answered about the invoice ``pk``, asked for when it had ``asked_at_version``.
     ``refunds`` is None where they were not asked for; of ``unanswered`` (refunds of ours, by primary
-    key) Rehive had been told before it was asked."""
+    key) Rehive had been told before it was asked, and under the ids ``elsewhere`` refunds of other orders
+    are noted."""
 
     pk: int
     remote: RemoteInvoice
     asked_at_version: int
     refunds: tuple[RemoteRefund, ...] | None = None
     unanswered: frozenset[int] = frozenset()
+    elsewhere: frozenset[str] = frozenset()
 
 
 def decided(case: Case, news: News, source: str) -> Plan:
@@ -90,7 +92,7 @@ def settle_news(plan: Plan, news: News) -> Weight:
     plan.rest(invoice, ANSWERED, by="Rehive")
     if news.refunds is not None:
         # First: paid, and given back in Rehive's own app before anybody here has looked, must not pay.
-        take_refunds(plan, invoice, news.refunds, news.unanswered)
+        take_refunds(plan, invoice, news.refunds, news.unanswered, news.elsewhere)
     # A cancellation that was taken back must not be held against the money that has just come.
     follow_standing(plan)
     _apply(plan, invoice, remote)

@@ -6,6 +6,8 @@ settled again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.core.exceptions import ImproperlyConfigured
 
 from oscar_rehive import conf
@@ -74,7 +76,8 @@ def refresh(
                 trouble = error  # a list that cannot be had must not keep an order unpaid
         if just_read and not round_ and not unanswered and _is_known(invoice, remote, refunds):
             return
-        news = News(invoice.pk, remote, invoice.version, refunds, unanswered)
+        elsewhere = noted_elsewhere(invoice, refunds or ())
+        news = News(invoice.pk, remote, invoice.version, refunds, unanswered, elsewhere)
         if _settle(invoice, news, source) is not Weight.OVERTAKEN:
             if trouble is not None and with_refunds:
                 raise trouble
@@ -94,7 +97,7 @@ def follow(invoice: Invoice, source: str, *, timeouts: Timeouts = Timeouts()) ->
 
     def decide(plan: Plan) -> None:
         current = plan.invoice(invoice.pk)
-        take_refunds(plan, current, remotes, unanswered)
+        take_refunds(plan, current, remotes, unanswered, noted_elsewhere(invoice, remotes))
         book_refunds(plan, current)
 
     change(invoice.order_number, source, decide)
@@ -148,6 +151,15 @@ def unanswered_refunds(invoice: Invoice) -> frozenset[int]:
     before Rehive is asked: one that is asked for meanwhile is not "missing" there."""
     asked = invoice.refunds.filter(remote_id=None, status=Refund.Status.REQUESTED)
     return frozenset(asked.values_list("pk", flat=True))
+
+
+def noted_elsewhere(invoice: Invoice, told: Sequence[RemoteRefund]) -> frozenset[str]:
+    """The ids of ``told`` under which refunds of other orders are noted: Rehive has used them again."""
+    if not told:
+        return frozenset()
+    others = Refund.objects.exclude(invoice__payment=invoice.payment_id)
+    found = others.filter(remote_id__in=[one.id for one in told]).order_by()
+    return frozenset(one for one in found.values_list("remote_id", flat=True) if one)
 
 
 def _asks_for_refunds(invoice: Invoice, remote: RemoteInvoice, wanted: bool) -> bool:

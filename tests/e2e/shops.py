@@ -69,6 +69,8 @@ class Placed:
 class Shop:
     """A sandbox shop under waitress. ``switches`` are more of its environment (sandbox/settings.py)."""
 
+    served_by = "tests.e2e.serve_shop"
+
     def __init__(self, folder: Path, switches: Mapping[str, str], database_url: str = "") -> None:
         self.folder = folder
         self.switches = switches
@@ -88,7 +90,7 @@ class Shop:
         self.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with listener, self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.e2e.serve_shop", str(listener.fileno())],
+                [sys.executable, "-m", self.served_by, str(listener.fileno())],
                 cwd=ROOT,
                 env=self._environment(),
                 stdin=subprocess.PIPE,

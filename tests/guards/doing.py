@@ -177,8 +177,8 @@ DOING = (
     Mutation(
         "an empty secret matches nothing",
         "oscar_rehive/rehive/webhooks.py",
-        "        if secret.strip()\n",
-        "",
+        " for one in secrets if one.strip()]",
+        " for one in secrets]",
         ("tests/rehive/test_webhooks.py",),
     ),
     Mutation(

@@ -272,6 +272,30 @@ class TestAskedForHere:
         assert [(one.pk, one.remote_id) for one in plan.refunds] == [(1, "refund-1"), (2, None)]
         assert not plan.lost
 
+    def test_an_answer_under_the_id_of_another_attempt_is_kept_and_told(self) -> None:
+        """The database has each id once: it was an error page, after the money had gone."""
+        earlier = invoice("paid", attempt=1)
+        later = invoice("paid", attempt=2)
+        asked = refund(later, 200, "requested", pk=2, key=SECOND)
+        standing = case(
+            earlier,
+            later,
+            order=order("Paid"),
+            payment=paid_payment(),
+            refunds=(refund(earlier, 300), asked),
+        )
+        plan = Plan(standing, "staff")
+
+        take_refund(plan, plan.invoices[1], told_refund(200), asked=plan.refunds[1])
+        book_refunds(plan, plan.invoices[1])
+
+        assert [(one.remote_id, one.status) for one in plan.refunds] == [
+            ("refund-1", "complete"),
+            (None, "pending"),
+        ]
+        assert raised(plan) == ["odd_refund"]
+        assert not gains(plan)
+
     def test_the_same_answer_twice(self) -> None:
         once = carried_out(answered(paid(requested()), told_refund(300)))
 

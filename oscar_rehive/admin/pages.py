@@ -1,0 +1,48 @@
+"""What the admin's pages have in common."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+
+
+class ReadOnly:
+    """History is read, not written: every change goes through the payment service."""
+
+    def has_add_permission(self, *args: Any) -> bool:
+        return False
+
+    def has_change_permission(self, *args: Any) -> bool:
+        return False
+
+    def has_delete_permission(self, *args: Any) -> bool:
+        return False
+
+
+class ShowsMore(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+    """A page with forms of its own above what it shows."""
+
+    def more_context(self, request: HttpRequest, found: Any) -> dict[str, Any]:
+        """What the page's template needs besides; ``found`` is what the page is about."""
+        raise NotImplementedError
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        found = self.get_object(request, object_id)
+        more = self.more_context(request, found) if found is not None else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **more})
+
+
+def shown(amount: Decimal) -> str:
+    """``amount`` as people write it: with its cents, without the zeros of 18 decimals behind them."""
+    whole, _point, decimals = f"{amount:f}".partition(".")
+    kept = decimals.rstrip("0").ljust(min(2, len(decimals)), "0")
+    return f"{whole}.{kept}" if kept else whole
