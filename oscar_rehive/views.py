@@ -36,6 +36,7 @@ from oscar_rehive.payments.mails import send_confirmation_soon
 from oscar_rehive.payments.opening import Busy, NotPayable, open_invoice
 from oscar_rehive.payments.progress import Progress, Stage, progress_of
 from oscar_rehive.payments.settling import refresh
+from oscar_rehive.rehive.deadlines import within
 from oscar_rehive.rehive.exceptions import NotFound, Refused, RehiveError, Throttled, Unauthorised
 from oscar_rehive.shop.shopper import (
     is_being_ordered,
@@ -61,6 +62,9 @@ ASK_AGAIN_AFTER = timedelta(seconds=3)
 """The pages of one order ask Rehive no more often than this, however many of them are open and however
 often they are loaded: one payment address would else use up what Rehive lets the whole shop ask."""
 
+PAGE_SECONDS = 8.0
+"""All calls to Rehive that one page makes end within this."""
+
 LOOK_AGAIN_SECONDS = 4
 """A little longer, after which a page that was not the one to ask looks again."""
 
@@ -79,7 +83,8 @@ class PaymentPage(View):
         number = read_payment_token(self.token)
         if number is not None and progress_of(number) is not None:
             self.number = number
-            response = super().dispatch(request, *args, **kwargs)
+            with within(PAGE_SECONDS):
+                response = super().dispatch(request, *args, **kwargs)
             if self.looks_again:
                 response.headers["Refresh"] = f"{LOOK_AGAIN_SECONDS}; url={self.looks_again}"
         elif number is None:

@@ -16,9 +16,9 @@ from django.utils.translation import gettext_lazy as _
 from oscar_rehive.admin import rights
 from oscar_rehive.admin.pages import ShowsMore, shown
 from oscar_rehive.databases import outside_transactions
-from oscar_rehive.models import Attention
+from oscar_rehive.models import Attention, OrderPayment
 from oscar_rehive.payments import deciding
-from oscar_rehive.payments.mails import send_confirmation_if_due
+from oscar_rehive.payments.mails import send_confirmation_soon
 from oscar_rehive.payments.refunding import NotRefundable
 from oscar_rehive.rehive.exceptions import RehiveError
 
@@ -100,7 +100,7 @@ class AttentionAdmin(ShowsMore):
         except (deciding.NotAcceptable, NotRefundable, RehiveError, ImproperlyConfigured) as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
-            send_confirmation_if_due(attention.payment.order_number)
+            send_confirmation_soon(OrderPayment.objects.get(pk=attention.payment_id))
             self.message_user(request, _DONE[decision])
         return redirect("admin:oscar_rehive_attention_change", attention.pk)
 

@@ -22,12 +22,14 @@ from oscar_rehive.payments.mails import send_confirmation_soon
 from oscar_rehive.payments.opening import matching
 from oscar_rehive.payments.settling import refresh
 from oscar_rehive.rehive import webhooks
+from oscar_rehive.rehive.deadlines import within
 from oscar_rehive.rehive.exceptions import NotFound, RehiveError
 from oscar_rehive.rehive.hiding import SecretBytes
 
 logger = logging.getLogger(__name__)
 
 MAX_KEPT_CHARACTERS = 65_536
+WORK_SECONDS = 20.0
 MAX_TRIES = 50
 KEPT_FOR = timedelta(days=30)
 """How often a delivery is tried in vain where the shop's own code fails, and for how long where Rehive
@@ -118,7 +120,7 @@ def forget_old() -> int:
 def work_on(delivery: Delivery) -> None:
     """Verify and settle what ``delivery`` hints at, and have the mail sent that comes of it. What cannot
     be done now stays new, with the reason, and reconcile tries it again."""
-    with contextlib.suppress(RehiveError, ImproperlyConfigured):
+    with contextlib.suppress(RehiveError, ImproperlyConfigured), within(WORK_SECONDS):
         payment = _settle([delivery])
         if payment is not None:
             send_confirmation_soon(payment)

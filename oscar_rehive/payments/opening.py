@@ -118,7 +118,7 @@ def find_lost(invoice: Invoice, source: str, seconds: float) -> bool:
         if matching(remote) == invoice.key.hex:
             adopt(invoice, client.invoice(remote.id), source)
             return True
-    for remote in client.invoices():
+    for remote in client.invoices(sought=[invoice.key.hex, invoice.payment.reference]):
         if matching(remote) == invoice.key.hex:
             adopt(invoice, remote, source)
             return True

@@ -19,6 +19,7 @@ from django.utils import timezone
 from oscar_rehive import conf
 from oscar_rehive.models import Attention, Retry
 from oscar_rehive.payments.adopting import NotOpened
+from oscar_rehive.payments.deliveries import forget_old
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.mails import NotSent
 from oscar_rehive.payments.stages import ASKING, FIRST, LAST, Summary, Task
@@ -56,6 +57,7 @@ def reconcile(watch: Callable[[Iterator[Task]], Iterable[Task]] = iter) -> Summa
         for task in watch(run.tasks(stage)):
             run.do(task, stage.__name__)
     Retry.objects.filter(tried_at__lt=run.begun - KEPT_FOR).delete()
+    forget_old()
     run.summary.attention = Attention.objects.filter(resolved_at=None).count()
     return run.summary
 

@@ -36,7 +36,8 @@ def lost_of(business: conf.BusinessConfig) -> QuerySet[Invoice]:
 def find_all(business: conf.BusinessConfig) -> None:
     """Look for all of them in one go through the business's invoices."""
     lost = {invoice.key.hex: invoice for invoice in lost_of(business)}
-    for remote in client_for(business).invoices():
+    sought = [*lost, *(invoice.payment.reference for invoice in lost.values())]
+    for remote in client_for(business).invoices(sought=sought):
         invoice = lost.get(matching(remote))
         if invoice is None or Invoice.objects.filter(remote_id=remote.id).exists():
             continue
