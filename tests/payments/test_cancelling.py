@@ -276,7 +276,7 @@ def test_an_invoice_that_was_made_wrongly_does_not_keep_the_order(
     monkeypatch.setattr(
         Client,
         "invoices",
-        lambda self: (dataclasses.replace(one, redirect_url="") for one in real(self)),
+        lambda self, **sought: (dataclasses.replace(one, redirect_url="") for one in real(self)),
     )
 
     assert client.post(payment_page("cancel", order)).status_code == 302
