@@ -1,0 +1,129 @@
+"""Small changes of the service that no test had noticed, each with the harm that it would do."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from oscar.core.loading import get_model
+
+from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment
+from oscar_rehive.payments import deciding
+from oscar_rehive.payments.cancelling import cancel_order
+from oscar_rehive.payments.cleaning import storable
+from oscar_rehive.payments.locking import under_lock
+from oscar_rehive.payments.opening import Busy, NotPayable, open_invoice
+from oscar_rehive.payments.reconciling import reconcile
+from oscar_rehive.rehive.exceptions import RehiveError
+from tests.steps import RETURN_URL, opened, settled
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_number_that_is_not_ours_is_named(rehive: Any) -> None:
+    with pytest.raises(OrderPayment.DoesNotExist, match="no such one is not paid through Rehive"):
+        under_lock("no such one", lambda held: None)
+
+
+def test_an_order_in_a_currency_without_a_business_cannot_be_paid(
+    rehive: Any, place_order: Any
+) -> None:
+    order = place_order()
+    get_model("order", "Order").objects.update(currency="SEK")
+
+    with pytest.raises(NotPayable):
+        open_invoice(order.number, return_url=RETURN_URL)
+
+
+def test_while_an_invoice_is_being_opened_nobody_else_opens_one(
+    rehive: Any, place_order: Any
+) -> None:
+    """The second of two clicks must not look for what the first has not sent yet."""
+    order = place_order()
+    rehive.faults(lose_answer={"value": True, "methods": ["POST"]})
+    with pytest.raises(RehiveError):
+        opened(order)
+
+    Invoice.objects.update(lease_ends_at=timezone.now() + timedelta(seconds=60))
+    with pytest.raises(Busy):
+        opened(order)
+
+
+def test_after_a_look_that_failed_the_shopper_may_try_again_at_once(
+    rehive: Any, place_order: Any
+) -> None:
+    order = place_order()
+    rehive.faults(lose_answer={"value": True, "methods": ["POST"]})
+    with pytest.raises(RehiveError):
+        opened(order)
+    rehive.clear_faults()
+    rehive.faults(error_status={"value": 503, "methods": ["GET"]})
+    with pytest.raises(RehiveError):
+        opened(order)
+    rehive.clear_faults()
+
+    assert opened(order).remote_id
+    assert Invoice.objects.count() == 1
+
+
+def test_a_fact_without_an_invoice_cannot_be_accepted(rehive: Any, place_order: Any) -> None:
+    payment = OrderPayment.objects.get(order_number=place_order().number)
+    attention = Attention.objects.create(
+        payment=payment, kind=Attention.Kind.DISAGREES, subject="1", reason="They disagree."
+    )
+
+    with pytest.raises(deciding.NotAcceptable):
+        deciding.accept(attention, by="staff")
+
+
+def test_nothing_is_offered_for_refund_once_it_is_resolved(held: Invoice) -> None:
+    attention = Attention.objects.get()
+    assert deciding.refund_offered(attention) == held.recorded
+
+    attention.resolved_at = timezone.now()
+
+    assert deciding.refund_offered(attention) == 0
+
+
+def test_what_is_nested_without_end_is_stored_cut(db: None) -> None:
+    nested: Any = {}
+    for _ in range(900):
+        nested = {"deeper": nested}
+
+    assert str(storable(nested)).count("deeper") < 200
+
+
+def test_a_run_counts_an_order_that_it_cancels_once_and_no_other(
+    rehive: Any, place_order: Any
+) -> None:
+    order = place_order()
+    opened(order)
+    paid = opened(place_order())
+    rehive.outcome(paid.remote_id, "pay")
+    settled(paid)
+    rehive.faults(error_status=503)
+    with pytest.raises(RehiveError):
+        cancel_order(order.number, reason="by the shopper", source=Entry.Source.CHECKOUT)
+    rehive.clear_faults()
+
+    summary = reconcile()
+
+    assert (summary.cancelled, reconcile().cancelled) == (1, 0)
+
+
+def test_an_unpaid_order_that_is_taken_back_has_no_confirmation_due(
+    rehive: Any, place_order: Any
+) -> None:
+    order = place_order()
+    opened(order)
+    Order = get_model("order", "Order")
+    Order.objects.update(status="Cancelled")
+    reconcile()
+    Order.objects.update(status="Pending")
+    reconcile()
+
+    payment = OrderPayment.objects.get()
+    assert (payment.released_at, payment.closed_at, payment.mail_due_at) == (None, None, None)
+    assert Entry.objects.exists()
