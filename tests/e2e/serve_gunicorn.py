@@ -16,7 +16,7 @@ class Served(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def load_config(self) -> None:
         self.cfg.set("bind", f"fd://{sys.argv[1]}")
-        self.cfg.set("threads", 4)
+        self.cfg.set("threads", int(os.environ.get("GUNICORN_THREADS", "4")))
 
     def load(self) -> Any:
         from sandbox.wsgi import application
