@@ -2,9 +2,12 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# The lowest Python that is supported, where there is one.
+PYTHON_LOWEST ?= $(shell python3.10 -V >/dev/null 2>&1 && echo python3.10 || echo $(PYTHON))
+BIN_LOWEST := .venv-lowest/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help sandbox test test-quick test-long lint format clean
+.PHONY: help sandbox test test-quick test-lowest test-long lint format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +21,9 @@ test: .venv/.installed-dev ## Run the tests, on SQLite and on a PostgreSQL of th
 
 test-quick: .venv/.installed-dev ## Run the tests that need neither processes nor PostgreSQL nor long stories
 	$(BIN)/python -m pytest -n auto -m "not e2e and not postgres" --ignore=tests/model
+
+test-lowest: .venv-lowest/.installed ## Run the quick tests on the lowest versions of everything that is needed
+	$(BIN_LOWEST)/python -m pytest -n auto -m "not e2e and not postgres" --ignore=tests/model
 
 test-long: .venv/.installed-dev ## Play the model, the race, the mutations and the mutants at length
 	REHIVE_EXAMPLES=2000 $(BIN)/python -m pytest tests/model
@@ -39,6 +45,15 @@ format: .venv/.installed-dev ## Put the code into the house style
 clean: ## Remove builds and caches, and with them all data of the sandbox
 	rm -rf build dist *.egg-info sandbox/var
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+# uv is here because pip knows no way to choose the lowest versions.
+.venv-lowest/.installed: pyproject.toml
+	@rm -rf .venv-lowest
+	@$(PYTHON_LOWEST) -m venv .venv-lowest
+	@echo "Installing into .venv-lowest …"
+	@$(BIN_LOWEST)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN_LOWEST)/uv pip install --quiet --python $(BIN_LOWEST)/python --resolution lowest-direct -e ".[dev]"
+	@touch $@
 
 # A stamp for each extra, so that pip runs again only after a change of pyproject.toml.
 .venv/.installed-%: pyproject.toml

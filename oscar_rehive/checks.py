@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
@@ -12,6 +14,8 @@ from django.urls import NoReverseMatch, reverse
 
 from oscar_rehive import conf
 from oscar_rehive.databases import database_of
+from oscar_rehive.rehive.wire import is_web_address
+from oscar_rehive.simulator.demo import DEMO_TOKEN, DEMO_WEBHOOK_SECRET
 
 INCLUDE = 'path("rehive/", include(apps.get_app_config("oscar_rehive").urls[0]))'
 
@@ -26,6 +30,94 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
         else:
             messages.append(Warning(problem.message, hint=problem.hint, id="oscar_rehive.W001"))
     return messages
+
+
+SHORTEST_SECRET = 16
+"""Characters of a webhook secret. Whoever guesses it can have the shop ask Rehive, again and again."""
+
+
+@register(Tags.security)
+def check_tokens(**kwargs: Any) -> list[CheckMessage]:
+    """oscar_rehive.E007: a token that no request can carry: every call to Rehive would fail."""
+    return [
+        Error(
+            f"The TOKEN of the business for {currency} has a blank, or a character that is no"
+            " printable ASCII.",
+            hint="Copy it again from Rehive's app, alone and whole; beware of dots that stand for the"
+            " rest of it.",
+            id="oscar_rehive.E007",
+        )
+        for currency, business in conf.as_it_is().businesses.items()
+        if not (business.token.isascii() and business.token.isprintable()) or " " in business.token
+    ]
+
+
+@register(Tags.security)
+def check_addresses(**kwargs: Any) -> list[CheckMessage]:
+    """oscar_rehive.W007: the token on its way in clear. A warning, because it may be a network of
+    one's own, as between containers. Of the shop's own address ``rehive_check`` tells."""
+    addresses = [
+        address
+        for business in conf.as_it_is().businesses.values()
+        for address in (
+            ("API_URL", business.api_url),
+            ("PAYMENT_REQUESTS_URL", business.payment_requests_url),
+        )
+    ]
+    return [
+        Warning(
+            f"{key} is {address}: the token goes there in clear, for everybody on the way to read.",
+            hint=f"Begin {key} with https://.",
+            id="oscar_rehive.W007",
+        )
+        for key, address in dict.fromkeys(addresses)
+        if is_web_address(address)
+        and urlsplit(address).scheme == "http"
+        and not is_loopback(address)
+    ]
+
+
+@register(Tags.security)
+def check_secrets(**kwargs: Any) -> list[CheckMessage]:
+    """oscar_rehive.W008, W009: secrets that are none."""
+    messages: list[CheckMessage] = []
+    for currency, business in conf.as_it_is().businesses.items():
+        if not is_loopback(business.api_url):
+            published = {
+                "TOKEN": business.token == DEMO_TOKEN,
+                "WEBHOOK_SECRET": DEMO_WEBHOOK_SECRET in business.webhook_secrets,
+            }
+            messages += [
+                Warning(
+                    f"The {key} of the business for {currency} is the demonstration's, which everybody"
+                    f" can read, and API_URL leads elsewhere: {business.api_url}",
+                    hint=f"Use a {key} of your own.",
+                    id="oscar_rehive.W008",
+                )
+                for key, is_published in published.items()
+                if is_published
+            ]
+        if any(len(secret) < SHORTEST_SECRET for secret in business.webhook_secrets):
+            messages.append(
+                Warning(
+                    f"A WEBHOOK_SECRET of the business for {currency} is shorter than"
+                    f" {SHORTEST_SECRET} characters: it can be guessed.",
+                    hint="Make a long random one, for instance with"
+                    " python -c 'import secrets; print(secrets.token_urlsafe(32))', and give it to"
+                    " Rehive: manage.py rehive_check --register-webhook does.",
+                    id="oscar_rehive.W009",
+                )
+            )
+    return messages
+
+
+def is_loopback(address: str) -> bool:
+    """Whether ``address`` leads to this very machine."""
+    name = urlsplit(address).hostname if is_web_address(address) else None
+    try:
+        return ipaddress.ip_address(name or "").is_loopback
+    except ValueError:
+        return name == "localhost" or str(name).endswith(".localhost")
 
 
 @register(Tags.compatibility)

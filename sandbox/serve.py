@@ -3,9 +3,10 @@
 Settings of its own, beside those of settings.py:
     SANDBOX_LISTEN   host:port that the shop listens at, when that differs from SHOP_BASE_URL's:
                      behind a tunnel, a proxy or in a container. Default for an address elsewhere:
-                     127.0.0.1:8000.
+                     127.0.0.1:8000. Only with the real Rehive can it be one that others reach.
 """
 
+import io
 import os
 import signal
 import socket
@@ -35,13 +36,14 @@ class Children:
         self.ended = False
         self.lock = threading.Lock()
 
-    def start(self, name, *command, stdout=None):
+    def start(self, name, *command, stdout=None, environment=None):
         with self.lock, self.log(name).open("wb") as log:
             if self.ended:
                 raise KeyboardInterrupt
             self.running[name] = subprocess.Popen(
                 [sys.executable, *map(str, command)],
                 cwd=ROOT,
+                env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=stdout or log,
                 stderr=log,
@@ -112,6 +114,7 @@ def configure():
 
 def run(settings, children):
     from django.core.management import call_command
+    from django.core.management.base import SystemCheckError
     from django.db import OperationalError
 
     shop = claim(*shop_listens_at(settings), "the shop", "SHOP_BASE_URL=http://127.0.0.1:8010")
@@ -123,6 +126,10 @@ def run(settings, children):
         call_command("setup_sandbox")
     except OperationalError as error:
         raise Trouble(f"The database of the shop can't be used: {error}") from error
+    try:
+        call_command("check", "--tag", "security", stdout=io.StringIO())
+    except SystemCheckError as error:
+        raise Trouble(f"The settings can't be used: {error}") from error
     if settings.USES_SIMULATOR:
         wait_for_simulator(settings, children)
 
@@ -150,12 +157,22 @@ def run(settings, children):
 
 
 def shop_listens_at(settings):
+    from sandbox.safety import is_loopback
+
     listen = os.environ.get("SANDBOX_LISTEN")
     if listen:
         host, _, port = listen.rpartition(":")
         if not port.isdigit():
             raise Trouble(f"SANDBOX_LISTEN is {listen!r}, but must look like 0.0.0.0:8000")
-        return host or "127.0.0.1", int(port)
+        host = host.strip("[]") or "127.0.0.1"
+        if settings.USES_SIMULATOR and not is_loopback(host):
+            raise Trouble(
+                f"SANDBOX_LISTEN is {listen!r}, where others can reach the shop, and without"
+                " REHIVE_API_URL everybody can read the passwords of its accounts. Leave it out;"
+                " from a container, share the network of its host or forward the ports of shop and"
+                " simulator."
+            )
+        return host, int(port)
     if settings.SHOP_IS_LOCAL:
         return settings.SHOP_ADDRESS.hostname, settings.SHOP_ADDRESS.port or 80
     return "127.0.0.1", 8000
@@ -178,15 +195,17 @@ def claim(host, port, who, way_out):
 def start_simulator(settings, children):
     from babel.numbers import get_currency_precision
 
+    from oscar_rehive.simulator.cli import TOKEN_VARIABLE
+
     currency = settings.SHOP_CURRENCY
     children.start(
         "simulator",
         *("-m", "oscar_rehive.simulator"),
         *("--host", "127.0.0.1", "--port", settings.SIMULATOR_PORT),
-        *("--token", settings.REHIVE["TOKEN"]),
         "--business",
         f"{settings.REHIVE['BUSINESS_ID']}:{currency}:{get_currency_precision(currency)}",
         *("--state", settings.VAR_DIR / "simulator.json"),
+        environment={TOKEN_VARIABLE: settings.REHIVE["TOKEN"]},
     )
 
 
@@ -216,10 +235,13 @@ def announce(settings, webhook):
         if settings.USES_SIMULATOR
         else settings.REHIVE["API_URL"],
         "Webhook": webhook,
-        "Customer": f"{accounts.CUSTOMER_EMAIL}  password {accounts.CUSTOMER_PASSWORD}",
-        "Staff": f"{accounts.STAFF_EMAIL}  password {accounts.STAFF_PASSWORD}",
         "Mails": settings.EMAIL_FILE_PATH,
     }
+    if settings.USES_SIMULATOR:
+        lines["Customer"] = f"{accounts.CUSTOMER_EMAIL}  password {accounts.CUSTOMER_PASSWORD}"
+        lines["Staff"] = f"{accounts.STAFF_EMAIL}  password {accounts.STAFF_PASSWORD}"
+    elif not accounts.somebody_is_staff():
+        lines["Staff"] = f"nobody yet; make an account with {accounts.HOW_TO_MAKE_STAFF}"
     print()
     for name, value in lines.items():
         print(f"  {name + ':':<11}{value}")

@@ -6,18 +6,19 @@ Rehive
     REHIVE_TOKEN                  permanent API token of a manager or service user
     REHIVE_BUSINESS_ID            the business whose currency is SHOP_CURRENCY
     REHIVE_WEBHOOK_SECRET         shared secret of the webhook
-    Without REHIVE_API_URL the shop talks to the simulator on this machine, with the demonstration
-    values below. With it, the other four must be set too.
+    Without REHIVE_API_URL the shop is a demonstration: it talks to the simulator on this machine, with
+    values that everybody can read, and is for this machine only. With it, the other four must be set
+    too, and there are no accounts with known passwords (safety.py).
 
 Shop
     SHOP_BASE_URL                 public base address, default http://127.0.0.1:8000
     SHOP_CURRENCY                 default USD
     DATABASE_URL                  default: an SQLite file in SANDBOX_VAR
     SANDBOX_VAR                   folder for database, mails, media and index, default sandbox/var
-    SANDBOX_SECRET_KEY            Django's SECRET_KEY, default a demonstration value
+    SANDBOX_SECRET_KEY            Django's SECRET_KEY, default one made once and kept in SANDBOX_VAR
     SANDBOX_SIMULATOR_PORT        the simulator's port, default 8001
     SANDBOX_PAYMENT_WINDOW        minutes that an order waits for its payment, default 120
-    SANDBOX_DEBUG=0               DEBUG off (on by default)
+    SANDBOX_DEBUG=0, =1           DEBUG off or on; default: on in a demonstration only
 
 Switches that make the shop the way real shops are, for the tests
     SANDBOX_ATOMIC_REQUESTS=1     a database transaction around each request
@@ -39,6 +40,15 @@ import django
 from django.core.exceptions import ImproperlyConfigured
 from oscar.defaults import *
 
+from oscar_rehive.simulator.demo import DEMO_TOKEN, DEMO_WEBHOOK_SECRET
+from sandbox.safety import (
+    allowed_hosts,
+    is_loopback,
+    is_one_host,
+    refuse_what_is_unsafe,
+    secret_key,
+)
+
 SANDBOX_DIR = Path(__file__).resolve().parent
 
 
@@ -48,33 +58,31 @@ def switch(name, default=False):
 
 
 VAR_DIR = Path(os.environ.get("SANDBOX_VAR") or SANDBOX_DIR / "var").resolve()
-VAR_DIR.mkdir(parents=True, exist_ok=True)
+# In it are customers, mails and the key: nobody else's to read.
+VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 SHOP_BASE_URL = os.environ.get("SHOP_BASE_URL", "").rstrip("/") or "http://127.0.0.1:8000"
 SHOP_ADDRESS = urlsplit(SHOP_BASE_URL)
-if SHOP_ADDRESS.scheme not in {"http", "https"} or not SHOP_ADDRESS.hostname:
+if SHOP_ADDRESS.scheme not in {"http", "https"} or not is_one_host(SHOP_ADDRESS.hostname or ""):
     raise ImproperlyConfigured(
         f"SHOP_BASE_URL is {SHOP_BASE_URL!r}, but must look like http://127.0.0.1:8000"
     )
-SHOP_IS_LOCAL = SHOP_ADDRESS.hostname in {"localhost", "127.0.0.1", "::1"}
+SHOP_IS_LOCAL = is_loopback(SHOP_ADDRESS.hostname)
 SHOP_CURRENCY = os.environ.get("SHOP_CURRENCY") or "USD"
 
 # --- Rehive -------------------------------------------------------------------------------------
 
 SIMULATOR_PORT = int(os.environ.get("SANDBOX_SIMULATOR_PORT") or 8001)
-# Worth nothing outside this machine: only the simulator accepts them.
-DEMONSTRATION_TOKEN = "demonstration0token0of0the0sandbox0shop0worth0nothing0elsewhere0"
 DEMONSTRATION_BUSINESS_ID = "5a9d0b0e-7c3f-4f57-9a51-0d6c2f1b8e42"
-DEMONSTRATION_WEBHOOK_SECRET = "demonstration-webhook-secret-of-the-sandbox"
 
 USES_SIMULATOR = not os.environ.get("REHIVE_API_URL")
 if USES_SIMULATOR:
     REHIVE = {
         "API_URL": f"http://127.0.0.1:{SIMULATOR_PORT}/business/",
         "PAYMENT_REQUESTS_URL": f"http://127.0.0.1:{SIMULATOR_PORT}/payment-requests/",
-        "TOKEN": DEMONSTRATION_TOKEN,
+        "TOKEN": DEMO_TOKEN,
         "BUSINESS_ID": DEMONSTRATION_BUSINESS_ID,
-        "WEBHOOK_SECRET": DEMONSTRATION_WEBHOOK_SECRET,
+        "WEBHOOK_SECRET": DEMO_WEBHOOK_SECRET,
     }
 else:
     _keys = (
@@ -104,17 +112,12 @@ OSCAR_REHIVE = {
 
 # --- Django -------------------------------------------------------------------------------------
 
-DEBUG = switch("SANDBOX_DEBUG", default=True)
-SECRET_KEY = os.environ.get("SANDBOX_SECRET_KEY") or "demonstration key of the sandbox shop"
-ALLOWED_HOSTS = [
-    SHOP_ADDRESS.hostname,
-    "localhost",
-    "127.0.0.1",
-    "[::1]",
-    "testserver",
-    "shop",
-]
+DEBUG = switch("SANDBOX_DEBUG", default=USES_SIMULATOR)
+refuse_what_is_unsafe(SHOP_BASE_URL, SHOP_ADDRESS.hostname, USES_SIMULATOR, DEBUG)
+SECRET_KEY = os.environ.get("SANDBOX_SECRET_KEY") or secret_key(VAR_DIR)
+ALLOWED_HOSTS = allowed_hosts(SHOP_ADDRESS.hostname, USES_SIMULATOR)
 CSRF_TRUSTED_ORIGINS = [f"{SHOP_ADDRESS.scheme}://{SHOP_ADDRESS.netloc}"]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SHOP_ADDRESS.scheme == "https"
 if switch("SANDBOX_BEHIND_PROXY"):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
@@ -277,7 +280,7 @@ LOGGING = {
 # --- Oscar --------------------------------------------------------------------------------------
 
 OSCAR_SHOP_NAME = "The Corner Shop"
-OSCAR_SHOP_TAGLINE = "Sandbox"
+OSCAR_SHOP_TAGLINE = f"Sandbox – {'no real money' if USES_SIMULATOR else 'payments are real'}"
 OSCAR_FROM_EMAIL = DEFAULT_FROM_EMAIL
 OSCAR_URL_SCHEMA = SHOP_ADDRESS.scheme
 OSCAR_DEFAULT_CURRENCY = SHOP_CURRENCY

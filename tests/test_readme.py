@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from oscar_rehive import conf
+from oscar_rehive import checks, conf
 from oscar_rehive.models import Attention
 from oscar_rehive.payments.meanings import MEANINGS
 from sandbox.shop import accounts
@@ -40,6 +40,14 @@ def test_every_kind_of_attention_is_in_the_table_and_nothing_else() -> None:
     assert section is not None
     written = re.findall(r"^\| (.*?) \|", section.group(1), re.MULTILINE)[1:]
     assert written == [str(kind.label) for kind in Attention.Kind]
+
+
+def test_every_check_is_in_the_table_and_nothing_else() -> None:
+    section = re.search(r"<!-- table of checks.*?-->\n(.*?)\n<!-- end", README, re.DOTALL)
+    assert section is not None
+    written = re.findall(r"^\| `(.*?)` \|", section.group(1), re.MULTILINE)
+    told = re.findall(r'id="(oscar_rehive\.\w+)"', Path(checks.__file__).read_text())
+    assert written == sorted(set(told))
 
 
 def test_every_setting_is_in_the_table_and_nothing_else() -> None:

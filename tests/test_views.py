@@ -319,6 +319,7 @@ class TestWhoSeesThePages:
     def test_bug16_a_wallets_browser_without_session_or_login_gets_through(
         self, rehive: Any, place_order: Any, settings: Any, name: str
     ) -> None:
+        pytest.importorskip("django", minversion="5.1")
         settings.MIDDLEWARE = [
             *settings.MIDDLEWARE,
             "django.contrib.auth.middleware.LoginRequiredMiddleware",

@@ -117,6 +117,7 @@ class TestWhoMayCall:
     def test_neither_csrf_nor_a_login_stands_in_the_way(
         self, post: Post, client: Client, settings: Any
     ) -> None:
+        pytest.importorskip("django", minversion="5.1")
         client.handler.enforce_csrf_checks = True
         settings.MIDDLEWARE = [
             *settings.MIDDLEWARE,

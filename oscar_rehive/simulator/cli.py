@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import signal
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from .core import Business
+from .demo import DEMO_BUSINESS, DEMO_TOKEN
 from .money import currency
 from .requests_door import DOORS, OPEN
 from .validation import is_web_address
+
+TOKEN_VARIABLE = "REHIVE_SIMULATOR_TOKEN"  # noqa: S105 -- the name of it
 
 _ID = re.compile(r"[A-Za-z0-9_.-]+")
 _CODE = re.compile(r"[A-Za-z0-9_]{1,30}")
@@ -25,17 +29,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a simulator until Ctrl-C or SIGTERM; returns the exit code."""
     given = _parser().parse_args(arguments)
     try:
-        from .server import DEMO_BUSINESS, DEMO_TOKEN, Options, Simulator
+        from .server import Options, Simulator
     except ModuleNotFoundError as error:
         if error.name not in ("flask", "werkzeug"):
             raise
         return _fail(1, "Flask is missing: pip install 'django-oscar-rehive[simulator]'")
+    try:
+        tokens = _tokens(os.environ.get(TOKEN_VARIABLE, ""))
+    except ValueError as error:
+        return _fail(2, str(error))
     shop = Business(DEMO_BUSINESS, currency(given.currency, given.divisibility))
     options = Options(
         host=given.host,
         port=given.port,
         origin=given.origin,
-        tokens=given.token or [DEMO_TOKEN],
+        tokens=tokens,
         businesses=given.business or [shop],
         state=given.state,
         retry_base_seconds=given.retry_base,
@@ -65,7 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for name in ("api_url", "payment_requests_url", "business_id"):
                 print(f"    {name.upper()}  {simulator.description[name]}")
             # One that was given may be a real one, and what is printed ends up in logs.
-            print(f"    TOKEN  {'as given' if given.token else DEMO_TOKEN}", flush=True)
+            shown = DEMO_TOKEN if tokens[0] == DEMO_TOKEN else f"as given in {TOKEN_VARIABLE}"
+            print(f"    TOKEN  {shown}", flush=True)
         simulator.serve()
     except KeyboardInterrupt:
         pass
@@ -76,6 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="rehive-simulator",
         description="A simulated Rehive with a hosted payment page: no account, no real money.",
+        epilog=f"The token of the API, or several with blanks between them, come from the environment"
+        f" variable {TOKEN_VARIABLE} (default: a fixed demonstration token).",
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
@@ -86,12 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="URL",
         help="address under which browsers reach it, if another than host and port say",
     )
-    add(
-        "--token",
-        action="append",
-        type=_token,
-        help="token of the API, repeatable (default: a fixed demonstration token)",
-    )
+    add("--token", type=_refuse_token, help=argparse.SUPPRESS)
     add(
         "--business",
         action="append",
@@ -176,10 +182,18 @@ def _address(text: str) -> str:
     return text
 
 
-def _token(text: str) -> str:
-    if not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise argparse.ArgumentTypeError("a token has printable ASCII characters only, no spaces")
-    return text
+def _refuse_token(text: str) -> NoReturn:
+    raise argparse.ArgumentTypeError(
+        "everybody on this machine can read a command line: put the token into the environment"
+        f" variable {TOKEN_VARIABLE}"
+    )
+
+
+def _tokens(text: str) -> list[str]:
+    tokens = text.split()
+    if not all(token.isascii() and token.isprintable() for token in tokens):
+        raise ValueError(f"{TOKEN_VARIABLE}: a token has printable ASCII characters only")
+    return tokens or [DEMO_TOKEN]
 
 
 def _business(text: str) -> Business:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from flask import Blueprint, Response, redirect, render_template, request
 
 from .deliveries import Sender
+from .demo import DEMO_TOKEN
 from .errors import invalid
 from .faults import API_FAULTS, KINDS, METHODS
 from .faulty import RequestLog
@@ -108,7 +109,7 @@ def blueprint(
             invoices=overview["invoices"][:_SHOWN],
             log=overview["log"][: -_SHOWN - 1 : -1],
             requests=requests.lines()[: -_SHOWN - 1 : -1],
-            tokens=[f"{token[:6]}…{token[-4:]}" for token in tokens],
+            tokens=[token if token == DEMO_TOKEN else "as given" for token in tokens],
             kinds=KINDS,
             api_faults=API_FAULTS,
             methods=METHODS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -12,6 +13,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
+
+from .cli import TOKEN_VARIABLE
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -30,7 +33,7 @@ class SimulatorError(Exception):
 class SimulatorProcess:
     """Starts ``python -m oscar_rehive.simulator`` at a free port, and talks to it.
 
-    ``arguments`` are more options of the command. Use it as a context manager::
+    ``arguments`` are more options of the command, ``token`` is another one than its own. Use it as a context manager::
 
         with SimulatorProcess("--business", "shop:EUR") as rehive:
             rehive.register_webhook("http://localhost:8000/rehive/webhook/", "secret")
@@ -42,8 +45,10 @@ class SimulatorProcess:
     token: str
     business_id: str
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, token: str | None = None) -> None:
         self.arguments = arguments
+        # Not an option: everybody on the machine can read a command line.
+        self._environment = os.environ | ({} if token is None else {TOKEN_VARIABLE: token})
         self._process: subprocess.Popen[str] | None = None
         # Proxies of the environment are for the world outside, not for this machine.
         self._opener = build_opener(ProxyHandler({}))
@@ -74,6 +79,7 @@ class SimulatorProcess:
             stdout=subprocess.PIPE,
             stderr=None,
             text=True,
+            env=self._environment,
         )
         assert self._process.stdout is not None
         alarm = threading.Timer(_START_SECONDS, self._process.kill)

@@ -1,7 +1,8 @@
 """The pytest fixture ``rehive_simulator``: a clean simulator of Rehive for each test.
 
 One process serves the whole session. Override ``rehive_simulator_arguments`` to give it options
-of the command ``rehive-simulator``, such as ``["--business", "shop:EUR"]``.
+of the command ``rehive-simulator``, such as ``["--business", "shop:EUR"]``. A token of your own comes
+from the environment variable ``REHIVE_SIMULATOR_TOKEN``.
 """
 
 from __future__ import annotations

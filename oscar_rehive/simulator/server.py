@@ -10,15 +10,12 @@ from werkzeug.serving import WSGIRequestHandler, make_server, select_address_fam
 
 from .core import Business
 from .deliveries import Sender
+from .demo import DEMO_BUSINESS, DEMO_TOKEN
 from .money import currency
 from .requests_door import OPEN
 from .rules import Rehive
 from .state import State, StateFile
 from .web import create_app
-
-DEMO_TOKEN = "simulator-" * 6 + "demo"
-"""The token unless others are given: 64 characters, and no secret."""
-DEMO_BUSINESS = "demo-business"
 
 
 @dataclass

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from . import api, control, pages
+from . import api, control, pages, strangers
 from .deliveries import Sender
 from .errors import RehiveError
 from .faulty import FaultyApi, RequestLog
@@ -22,6 +22,7 @@ def create_app(rehive: Rehive, sender: Sender, tokens: Sequence[str]) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = LONGEST_BODY
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    strangers.keep_out(app, rehive.origin)
     requests = RequestLog()
     app.register_blueprint(api.blueprint(rehive, tokens))
     app.register_blueprint(control.blueprint(rehive, sender, requests))

@@ -95,7 +95,10 @@ class TestWebhook:
         assert registered(rehive) == [WEBHOOK]
 
     def test_any_secret_of_a_rotation_will_do(self, shop: Any, check: Check, settings: Any) -> None:
-        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "WEBHOOK_SECRET": ["the next", SECRET]}
+        settings.OSCAR_REHIVE = {
+            **settings.OSCAR_REHIVE,
+            "WEBHOOK_SECRET": ["the-next-webhook-secret", SECRET],
+        }
 
         assert check()[0] == 0
 
@@ -105,7 +108,7 @@ class TestWebhook:
         """Two businesses of one user see the same webhook, and must not replace it in turn."""
         settings.OSCAR_REHIVE = {
             **settings.OSCAR_REHIVE,
-            "BUSINESSES": {"USD": {}, "EUR": {"BUSINESS_ID": "e", "WEBHOOK_SECRET": "e"}},
+            "BUSINESSES": {"USD": {}, "EUR": {"BUSINESS_ID": "e", "WEBHOOK_SECRET": "e" * 16}},
         }
 
         _, out = check("--register-webhook")

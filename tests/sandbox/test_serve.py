@@ -9,10 +9,8 @@ import time
 import pytest
 import requests
 
+from oscar_rehive.simulator.demo import DEMO_TOKEN
 from sandbox import webhook
-
-TOKEN = "demonstration0token0of0the0sandbox0shop0worth0nothing0elsewhere0"
-
 
 pytestmark = pytest.mark.e2e
 
@@ -79,7 +77,7 @@ def test_it_serves_and_ends_without_leftovers(serving, ports):
     assert shop.status_code == 200
     hooks = requests.get(
         f"http://127.0.0.1:{ports['SANDBOX_SIMULATOR_PORT']}/payment-requests/user/webhooks/",
-        headers={"Authorization": f"Token {TOKEN}"},
+        headers={"Authorization": f"Token {DEMO_TOKEN}"},
         timeout=10,
     ).json()["data"]["results"]
     assert [(hook["url"], hook["event"]) for hook in hooks] == [

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.e2e
 
 VISIT = """
 from django.test import Client
-client = Client()
+client = Client(SERVER_NAME="127.0.0.1")
 for address in {addresses}:
     answer = client.get(address)
     pods = b"" if answer.streaming else answer.content

@@ -18,10 +18,11 @@ import pytest
 import requests
 
 from oscar_rehive.simulator import cli
+from oscar_rehive.simulator.demo import DEMO_TOKEN
 from oscar_rehive.simulator.outbox import Result
 from oscar_rehive.simulator.process import SimulatorError, SimulatorProcess
 from oscar_rehive.simulator.rules import Rehive
-from oscar_rehive.simulator.server import DEMO_TOKEN, Simulator
+from oscar_rehive.simulator.server import Simulator
 from oscar_rehive.simulator.state import State, StateFile
 
 from .conftest import BUSINESS, NEW, RETURN_URL
@@ -112,8 +113,6 @@ def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
         ["--business", "a/b:USD"],
         ["--business", "shop:USD:19"],
         ["--business", "shop:U D"],
-        ["--token", "two words"],
-        ["--token", ""],
         ["--retry-base", "0"],
         ["--retry-base", "nan"],
         ["--origin", "rehive.example"],
@@ -156,19 +155,47 @@ def test_the_command_does_not_print_a_token_that_it_was_given(
     monkeypatch.setattr(Simulator, "serve", lambda self: None)
     monkeypatch.setattr(signal, "signal", lambda *args: None)
 
-    assert cli.main(["--port", "0", "--token", "perhaps-a-real-one"]) == 0
+    monkeypatch.setenv("REHIVE_SIMULATOR_TOKEN", "perhaps-a-real-one")
 
-    assert "as given" in capsys.readouterr().out
+    assert cli.main(["--port", "0"]) == 0
+
+    told = capsys.readouterr().out
+    assert "as given in REHIVE_SIMULATOR_TOKEN" in told
+    assert "perhaps" not in told
+
+
+def test_a_token_on_the_command_line_is_refused_because_everybody_can_read_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["--token", "perhaps-a-real-one"])
+
+    told = capsys.readouterr().err
+    assert "REHIVE_SIMULATOR_TOKEN" in told
+    assert "perhaps" not in told
+
+
+def test_a_token_that_no_header_carries_is_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REHIVE_SIMULATOR_TOKEN", "fine schlüssel")
+
+    assert cli.main(["--port", "0"]) == 2
+
+    told = capsys.readouterr().err
+    assert "REHIVE_SIMULATOR_TOKEN" in told
+    assert "schlüssel" not in told
 
 
 def test_the_process_and_its_options(tmp_path: Path) -> None:
     state = tmp_path / "rehive.json"
-    options = ["--business", "tokyo:JPY", "--business", "moon:TOKEN:18", "--token", "abc"]
+    options = ["--business", "tokyo:JPY", "--business", "moon:TOKEN:18"]
     options += ["--origin", "https://pay.example/", "--state", str(state)]
-    process = SimulatorProcess(*options)
+    process = SimulatorProcess(*options, token="abc")
     with process as rehive:
         assert rehive.origin == "https://pay.example"
         assert (rehive.token, rehive.business_id) == ("abc", "tokyo")
+        assert "abc" not in " ".join(rehive._process.args)  # type: ignore[union-attr]  # it runs
     document = json.loads(state.read_text()) if state.exists() else {}
     assert document.get("records", {}) == {}
     process.stop()

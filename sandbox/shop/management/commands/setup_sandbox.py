@@ -43,7 +43,7 @@ class Command(BaseCommand):
             self.add_countries()
             added = self.add_products()
             self.add_voucher()
-            self.add_accounts()
+            self.set_accounts()
         call_command("update_index", remove=True, verbosity=0)
         self.summarise(added)
 
@@ -174,6 +174,14 @@ class Command(BaseCommand):
         )
         voucher.offers.add(offer)
 
+    def set_accounts(self):
+        if settings.USES_SIMULATOR:
+            self.add_accounts()
+            accounts.reopen()
+            return
+        for email in accounts.close():
+            self.stdout.write(f"{email} has lost its password, which everybody knows.")
+
     def add_accounts(self):
         users = get_user_model().objects
         if not users.filter(email=accounts.STAFF_EMAIL).exists():
@@ -208,8 +216,16 @@ class Command(BaseCommand):
         count = get_model("catalogue", "Product").objects.count()
         orders = get_model("order", "Order").objects.count()
         self.stdout.write(
-            f"The shop is ready: {count} products ({len(added)} new), {orders} orders.\n"
-            f"  customer  {accounts.CUSTOMER_EMAIL}  {accounts.CUSTOMER_PASSWORD}\n"
-            f"  staff     {accounts.STAFF_EMAIL}  {accounts.STAFF_PASSWORD}\n"
-            f"  voucher   {FREE_VOUCHER} (takes off 100 %)"
+            f"The shop is ready: {count} products ({len(added)} new), {orders} orders."
         )
+        if settings.USES_SIMULATOR:
+            self.stdout.write(
+                f"  customer  {accounts.CUSTOMER_EMAIL}  {accounts.CUSTOMER_PASSWORD}\n"
+                f"  staff     {accounts.STAFF_EMAIL}  {accounts.STAFF_PASSWORD}"
+            )
+        elif not accounts.somebody_is_staff():
+            self.stdout.write(
+                "  staff     nobody yet. Make an account, with the same variables set:\n"
+                f"            {accounts.HOW_TO_MAKE_STAFF}"
+            )
+        self.stdout.write(f"  voucher   {FREE_VOUCHER} (takes off 100 %)")
