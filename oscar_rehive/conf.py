@@ -20,8 +20,8 @@ from django.dispatch import receiver
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from oscar_rehive.reading import Problem, Reader, without_none
-from oscar_rehive.rehive.hiding import Secret, SecretBytes
+from oscar_rehive.reading import Problem, Reader, hidden, without_none
+from oscar_rehive.rehive.hiding import Secret
 
 SETTING = "OSCAR_REHIVE"
 
@@ -157,7 +157,7 @@ def _forget(*, setting: str, **kwargs: Any) -> None:
 
 @lru_cache(maxsize=1)
 def _read() -> tuple[Config, tuple[Problem, ...]]:
-    raw = _hidden(getattr(settings, SETTING, None))
+    raw = hidden(getattr(settings, SETTING, None))
     reader = _SettingReader(raw if isinstance(raw, Mapping) else {})
     if not isinstance(raw, Mapping):
         reader.wrong(
@@ -165,28 +165,6 @@ def _read() -> tuple[Config, tuple[Problem, ...]]:
             f'Add {SETTING} = {{"TOKEN": …, "BUSINESS_ID": …, "WEBHOOK_SECRET": …}} to the settings.',
         )
     return reader.config(), tuple(reader.problems)
-
-
-def _hidden(raw: Any) -> Any:
-    """``raw`` with all that is secret in it hidden from whoever prints variables (P9)."""
-    if not isinstance(raw, Mapping):
-        return raw
-    return {
-        key: _secret(value)
-        if key in ("TOKEN", "WEBHOOK_SECRET")
-        else {currency: _hidden(one) for currency, one in value.items()}
-        if key == "BUSINESSES" and isinstance(value, Mapping)
-        else value
-        for key, value in raw.items()
-    }
-
-
-def _secret(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_secret(one) for one in value]
-    if isinstance(value, bytes):
-        return SecretBytes(value)
-    return Secret(value) if isinstance(value, str) else value
 
 
 class _SettingReader(Reader):

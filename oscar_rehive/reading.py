@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from oscar_rehive.rehive.hiding import Secret, SecretBytes
 from oscar_rehive.rehive.wire import is_web_address
 
 
@@ -25,6 +26,28 @@ def without_none(raw: Mapping[str, Any]) -> dict[str, Any]:
     """``raw`` without its keys of None, which is as good as none: it is what ``os.environ.get`` gives
     for a variable that is not set."""
     return {key: value for key, value in raw.items() if value is not None}
+
+
+def hidden(raw: Any) -> Any:
+    """``raw`` with all that is secret in it hidden from whoever prints variables (P9)."""
+    if not isinstance(raw, Mapping):
+        return raw
+    return {
+        key: _secret(value)
+        if key in ("TOKEN", "WEBHOOK_SECRET")
+        else {currency: hidden(one) for currency, one in value.items()}
+        if key == "BUSINESSES" and isinstance(value, Mapping)
+        else value
+        for key, value in raw.items()
+    }
+
+
+def _secret(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_secret(one) for one in value]
+    if isinstance(value, bytes):
+        return SecretBytes(value)
+    return Secret(value) if isinstance(value, str) else value
 
 
 class Reader:

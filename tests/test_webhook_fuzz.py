@@ -130,10 +130,14 @@ def post(client: Client, body: bytes, authorization: str = f"Secret {SECRET}") -
     )
 
 
+# As many as JSON within JSON within JSON writes; more of them are no way of writing a letter.
+ESCAPE = r"(?<!\\)\\{1,8}(?!\\)"
+
+
 def secret_in(text: str) -> bool:
     """Whether a secret can be read from ``text``, also by who reads JSON's escapes, or at its end."""
-    read = re.sub(r"\\{1,8}u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), text)
-    for one in (text, read, read.replace("\\", "")):
+    read = re.sub(ESCAPE + "u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), text)
+    for one in (text, read, re.sub(ESCAPE, "", read)):
         for secret in (SECRET, TOKEN):
             if secret in one or any(one.endswith(secret[:left]) for left in range(6, len(secret))):
                 return True
