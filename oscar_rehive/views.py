@@ -229,7 +229,8 @@ class PayView(PaymentPage):
                 ),
                 status=503,
             )
-        if before.invoice is None or before.invoice.pk != invoice.pk:
+        is_new = before.invoice is None or before.invoice.pk != invoice.pk
+        if is_new or request.method == "POST":
             # Who pays at once comes back within seconds, and is to see that.
             OrderPayment.objects.filter(pk=invoice.payment_id).update(page_asked_at=None)
         return redirect(invoice.redirect_url)
@@ -239,8 +240,12 @@ class PayView(PaymentPage):
     def _return_url(self, request: HttpRequest) -> str:
         path = reverse("oscar_rehive:return", args=[self.token])
         base = conf.current().base_url
+        if not base:
+            return request.build_absolute_uri(path)
         # Behind a proxy the request may carry an inner host, or a forged one.
-        return base.rstrip("/") + path if base else request.build_absolute_uri(path)
+        if request.is_secure():
+            base = base.replace("http://", "https://", 1)
+        return base.rstrip("/") + path
 
 
 class ReturnView(PaymentPage):

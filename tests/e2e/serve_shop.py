@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import threading
+from datetime import timedelta
 
 THREADS = 12
 
@@ -21,6 +22,11 @@ def main() -> None:
 
     from sandbox.wsgi import application
 
+    # Once the application has set Django up.
+    from oscar_rehive import views  # isort: skip
+
+    # As tests/conftest.py: these shoppers are quicker than people, who need seconds between two pages.
+    views.ASK_AGAIN_AFTER = timedelta(0)
     arguments = {"sockets": [socket.socket(fileno=int(sys.argv[1]))], "threads": THREADS}
     if hasattr(settings, "SECURE_PROXY_SSL_HEADER"):
         # As sandbox/serve.py: waitress takes such headers away unless told whom to trust.
