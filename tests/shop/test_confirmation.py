@@ -12,7 +12,7 @@ from oscar.test.factories import UserFactory
 from oscar_rehive.models import OrderPayment
 from oscar_rehive.payments.mails import send_confirmation_if_due
 from oscar_rehive.payments.reconciling import reconcile
-from oscar_rehive.shop import get_shop
+from oscar_rehive.shop import confirmation, get_shop
 from tests.steps import opened, settled
 
 pytestmark = pytest.mark.django_db
@@ -163,3 +163,27 @@ def test_sending_twice_is_only_prevented_by_the_service(paid: Any, mailoutbox: l
     assert send_confirmation_if_due(order.number)
     assert not send_confirmation_if_due(order.number)
     assert len(mailoutbox) == 3
+
+
+@pytest.mark.parametrize(("set_to", "waits"), [(None, 10), (300, 10), (3, 3)])
+def test_p11_no_mail_server_is_waited_for_without_end(
+    settings: Any, set_to: int | None, waits: int
+) -> None:
+    """Django's own default is no time-out: a server that accepts and says nothing held every thread."""
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_TIMEOUT = set_to
+
+    assert confirmation._connection().timeout == waits
+
+
+def test_a_mail_backend_that_takes_no_time_out_is_used_as_it_is(settings: Any) -> None:
+    settings.EMAIL_BACKEND = "tests.shop.test_confirmation.Plain"
+
+    assert isinstance(confirmation._connection(), Plain)
+
+
+class Plain:
+    """A backend of the shop's own."""
+
+    def __init__(self, fail_silently: bool = False) -> None:
+        pass
