@@ -81,8 +81,9 @@ class PaymentPage(View):
         self.token: str = kwargs.pop("token")
         self.looks_again = ""
         number = read_payment_token(self.token)
-        if number is not None and progress_of(number) is not None:
-            self.number = number
+        at_first = None if number is None else progress_of(number)
+        if number is not None and at_first is not None:
+            self.number, self.at_first = number, at_first
             with within(PAGE_SECONDS):
                 response = super().dispatch(request, *args, **kwargs)
             if self.looks_again:
@@ -113,8 +114,7 @@ class PaymentPage(View):
     def may_ask(self) -> bool:
         """Whether this page is the one whose turn it is to ask Rehive; no page asks about an order that is
         finished."""
-        progress = self.progress()
-        if progress.is_final:
+        if self.at_first.is_final:
             return False
         now = timezone.now()
         due = Q(page_asked_at=None) | Q(page_asked_at__lte=now - ASK_AGAIN_AFTER)
@@ -170,7 +170,7 @@ class PaymentPage(View):
 
     def and_mail(self, response: HttpResponseBase) -> HttpResponseBase:
         """``response``, and the confirmation, if it is due, while the shopper reads that."""
-        send_confirmation_soon(self.progress().payment)
+        send_confirmation_soon(OrderPayment.objects.get(order_number=self.number))
         return response
 
 
@@ -179,7 +179,7 @@ class PayView(PaymentPage):
     click, a second tab and the back button all end at the same invoice."""
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
-        before = self.progress()
+        before = self.at_first.invoice
         # A click on the page's own button is no reload.
         may_ask = request.method == "POST" or self.may_ask()
         try:
@@ -229,7 +229,7 @@ class PayView(PaymentPage):
                 ),
                 status=503,
             )
-        is_new = before.invoice is None or before.invoice.pk != invoice.pk
+        is_new = before is None or before.pk != invoice.pk
         if is_new or request.method == "POST":
             # Who pays at once comes back within seconds, and is to see that.
             OrderPayment.objects.filter(pk=invoice.payment_id).update(page_asked_at=None)

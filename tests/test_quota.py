@@ -160,7 +160,7 @@ def test_a_cache_that_is_down_is_no_reason_for_a_503(
         raise ConnectionError("no cache")
 
     for name in ("get", "set"):
-        monkeypatch.setattr(type(cache._connections["default"]), name, down)  # type: ignore[attr-defined]
+        monkeypatch.setattr(type(cache._connections["default"]), name, down)  # type: ignore[attr-defined]  # Django's own handler
 
     assert client.get(payment_page("pay", order)).status_code == 302
     assert client.get(payment_page("return", order)).status_code == 200

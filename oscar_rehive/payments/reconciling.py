@@ -31,8 +31,8 @@ FREE_TRIES = 3
 FIRST_WAIT = timedelta(minutes=2)
 LONGEST_FAULT = timedelta(minutes=30)
 LONGEST_STILL = timedelta(hours=24)
-"""Between two tries of what was tried in vain: none at first, and then twice as long each time, up to half an hour for what failed (an outage ends), and a day for what waits for
-a person."""
+"""Between two tries of what was tried in vain: none at first, and then twice as long each time, up to
+half an hour for what failed (an outage ends), and a day for what waits for a person."""
 
 IN_A_ROW = 5
 """Of so many that do not answer one after the other, nobody asks the next."""
@@ -40,7 +40,6 @@ IN_A_ROW = 5
 AT_A_TIME = 500
 KEPT_FOR = timedelta(days=7)
 LIMIT_MET = "Rehive's limit was met; the next run begins with "
-
 
 Stage = Callable[[], Iterator[Task]]
 
@@ -50,7 +49,7 @@ def reconcile(watch: Callable[[Iterator[Task]], Iterable[Task]] = iter) -> Summa
 
     What goes wrong is noted in the summary and left for the next run. Whoever limits our requests or
     does not answer is left alone for the rest of the run: asking on would prolong the wait of all. The
-    next run begins behind the stage where a limit was met.
+    next run begins where a limit was met.
     """
     run = _Run()
     for stage in (*FIRST, *_in_turn(), *LAST):
@@ -81,6 +80,7 @@ class _Run:
         self.left_alone: set[str] = set()
         self.in_a_row: Counter[str] = Counter()
         self.had_turn: set[str] = set()
+        self.in_vain_before: set[str] = set()
 
     def tasks(self, stage: Stage) -> Iterator[Task]:
         """What ``stage`` gives and what is not to wait: first what has not been tried in vain, then what
@@ -97,8 +97,8 @@ class _Run:
                     yield task
                 elif retry.again_at <= timezone.now() and retry.tried_at < self.begun:
                     again.append((retry.tried_at, task))
-        for _, task in sorted(again, key=lambda one: one[0]):
-            yield task
+        self.in_vain_before |= {task.key for _, task in again}
+        yield from (task for _, task in sorted(again, key=lambda one: one[0]))
 
     def do(self, task: Task, stage: str) -> None:
         """Do ``task``, unless it asks somebody who is left alone."""
@@ -118,10 +118,10 @@ class _Run:
             return
         self.in_a_row[task.asks] = 0
         self.had_turn.add(stage)
-        if came_through:
-            Retry.objects.filter(task=task.key).delete()
-        else:
+        if not came_through:
             _wait(task.key, LONGEST_STILL)
+        elif task.key in self.in_vain_before:
+            Retry.objects.filter(task=task.key).delete()
 
     def _note_failure(self, task: Task, error: Exception, stage: str) -> None:
         silent = isinstance(error, Unreachable) or (isinstance(error, NotSent) and error.is_silence)

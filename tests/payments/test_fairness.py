@@ -149,7 +149,7 @@ def test_what_came_through_is_forgotten() -> None:
     work.run()
     assert Retry.objects.count() == 1
     work.bad = ["waits_for_a_person"]
-    work._task = lambda name, do: Task(name, "", lambda summary: True)  # type: ignore[method-assign]
+    work._task = lambda name, do: Task(name, "", lambda summary: True)  # type: ignore[method-assign]  # this one work's own
 
     work.run()
 
