@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +13,7 @@ from django.urls import NoReverseMatch, reverse
 
 from oscar_rehive import conf
 from oscar_rehive.databases import database_of
-from oscar_rehive.rehive.wire import is_web_address
+from oscar_rehive.rehive.wire import is_loopback, is_web_address
 from oscar_rehive.simulator.demo import DEMO_TOKEN, DEMO_WEBHOOK_SECRET
 
 INCLUDE = 'path("rehive/", include(apps.get_app_config("oscar_rehive").urls[0]))'
@@ -73,7 +72,7 @@ def check_addresses(**kwargs: Any) -> list[CheckMessage]:
         for key, address in dict.fromkeys(addresses)
         if is_web_address(address)
         and urlsplit(address).scheme == "http"
-        and not is_loopback(address)
+        and not _stays_here(address)
     ]
 
 
@@ -82,7 +81,7 @@ def check_secrets(**kwargs: Any) -> list[CheckMessage]:
     """oscar_rehive.W008, W009: secrets that are none."""
     messages: list[CheckMessage] = []
     for currency, business in conf.as_it_is().businesses.items():
-        if not is_loopback(business.api_url):
+        if not _stays_here(business.api_url):
             published = {
                 "TOKEN": business.token == DEMO_TOKEN,
                 "WEBHOOK_SECRET": DEMO_WEBHOOK_SECRET in business.webhook_secrets,
@@ -111,13 +110,9 @@ def check_secrets(**kwargs: Any) -> list[CheckMessage]:
     return messages
 
 
-def is_loopback(address: str) -> bool:
+def _stays_here(address: str) -> bool:
     """Whether ``address`` leads to this very machine."""
-    name = urlsplit(address).hostname if is_web_address(address) else None
-    try:
-        return ipaddress.ip_address(name or "").is_loopback
-    except ValueError:
-        return name == "localhost" or str(name).endswith(".localhost")
+    return is_web_address(address) and is_loopback(urlsplit(address).hostname or "")
 
 
 @register(Tags.compatibility)

@@ -12,15 +12,9 @@ import tempfile
 
 from django.core.exceptions import ImproperlyConfigured
 
+from oscar_rehive.rehive.wire import is_loopback
+
 HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
-
-
-def is_loopback(host):
-    """Whether nobody but this machine reaches ``host``."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def is_one_host(host):

@@ -157,7 +157,7 @@ def run(settings, children):
 
 
 def shop_listens_at(settings):
-    from sandbox.safety import is_loopback
+    from oscar_rehive.rehive.wire import is_loopback
 
     listen = os.environ.get("SANDBOX_LISTEN")
     if listen:

@@ -40,10 +40,10 @@ import django
 from django.core.exceptions import ImproperlyConfigured
 from oscar.defaults import *
 
+from oscar_rehive.rehive.wire import is_loopback
 from oscar_rehive.simulator.demo import DEMO_TOKEN, DEMO_WEBHOOK_SECRET
 from sandbox.safety import (
     allowed_hosts,
-    is_loopback,
     is_one_host,
     refuse_what_is_unsafe,
     secret_key,
