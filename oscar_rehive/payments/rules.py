@@ -252,8 +252,7 @@ def _stay_paid(plan: Plan, invoice: Invoice, status: Status, *, is_news: bool) -
 def _pay_after_all(plan: Plan, invoice: Invoice, status: Status) -> None:
     """Money that was in the way of other money pays the order when that is gone: cash that was given
     back, or a cancellation that was taken back."""
-    waits = invoice.pays is None and invoice.kept() > 0 and not plan.given_back(invoice)
-    if waits and not plan.payment.is_settled and obstacle(plan, invoice, status) is None:
+    if not plan.payment.is_settled and obstacle(plan, invoice, status) is None:
         mark_paid(plan, invoice)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,8 +16,11 @@ from oscar_rehive.payments.cancelling import cancel_order
 from oscar_rehive.payments.cleaning import storable
 from oscar_rehive.payments.locking import under_lock
 from oscar_rehive.payments.opening import Busy, NotPayable, open_invoice
+from oscar_rehive.payments.plans import Plan
 from oscar_rehive.payments.reconciling import reconcile
+from oscar_rehive.payments.rules import mark_paid
 from oscar_rehive.rehive.exceptions import RehiveError
+from tests.payments import cases
 from tests.steps import RETURN_URL, opened, settled
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -76,6 +80,30 @@ def test_a_fact_without_an_invoice_cannot_be_accepted(rehive: Any, place_order: 
 
     with pytest.raises(deciding.NotAcceptable):
         deciding.accept(attention, by="staff")
+
+
+@pytest.mark.parametrize(
+    ("of_the_other", "pays"),
+    [
+        # What it brought waits for a person, and what is missing of the price comes out of it.
+        ({"known": "paid", "pays": None}, 600),
+        # Rehive may still say that this comes to nothing.
+        ({"known": "underpaid", "received": 700, "recorded": Decimal("7.00")}, None),
+        # Nothing is left of it, or it does its part already.
+        ({"known": "paid", "received": 0, "pays": None}, None),
+        ({"known": "paid", "pays": 250}, 250),
+    ],
+)
+def test_only_paid_money_that_waits_fills_up_what_an_accepted_part_lacks(
+    of_the_other: dict[str, Any], pays: int | None
+) -> None:
+    accepted = cases.invoice("underpaid", attempt=2, received=400, recorded=Decimal("4.00"))
+    accepted.state = Invoice.State.PAID
+    plan = Plan(cases.case(cases.invoice(**of_the_other), accepted), Entry.Source.STAFF)
+
+    mark_paid(plan, plan.invoice(2))
+
+    assert (plan.invoice(1).pays, plan.invoice(2).pays) == (pays, 400)
 
 
 def test_nothing_is_offered_for_refund_once_it_is_resolved(held: Invoice) -> None:

@@ -54,6 +54,14 @@ def test_what_was_shipped_is_not_held_again(buy: Any) -> None:
     assert held(order) == [(3, 3)]
 
 
+def test_nobody_hears_of_a_line_that_was_wholly_shipped(buy: Any) -> None:
+    order = buy(product("Mug"), product("Pot"), quantity=2)
+    order.lines.get(title="Pot").consume_allocation(2)
+
+    assert take_back(order, give_up(order)) == []
+    assert held(order) == [(2, 2), (0, 0)]
+
+
 @pytest.mark.parametrize("receiver_knows", [True, False])
 def test_what_a_receiver_of_the_cancellation_shipped_is_not_released(
     buy: Any, receiver_knows: bool
