@@ -7,7 +7,6 @@ What finds no room here, or is killed, is done by reconcile.
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,9 @@ from threading import BoundedSemaphore
 
 from django.db import connections
 
-logger = logging.getLogger(__name__)
+from oscar_rehive.logs import Log
+
+logger = Log(__name__)
 
 WAITING = 40
 """How many pieces may wait in each lane of a process."""

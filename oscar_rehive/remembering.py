@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from django.core.cache import cache
 
-logger = logging.getLogger(__name__)
+from oscar_rehive.logs import Log
+
+logger = Log(__name__)
 
 
 def remembered(key: str) -> Any:

@@ -3,7 +3,6 @@ session of the browser that placed the order."""
 
 from __future__ import annotations
 
-import logging
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +22,7 @@ from django.views.generic import View
 from oscar_rehive import conf
 from oscar_rehive.compat import login_not_required
 from oscar_rehive.databases import outside_transactions
+from oscar_rehive.logs import Log
 from oscar_rehive.models import Entry, Invoice, OrderPayment
 from oscar_rehive.payments.adopting import NotOpened
 from oscar_rehive.payments.cancelling import (
@@ -46,7 +46,7 @@ from oscar_rehive.shop.shopper import (
 )
 from oscar_rehive.tokens import read_payment_token, read_placed_token, token_of
 
-logger = logging.getLogger(__name__)
+logger = Log(__name__)
 
 UNTIL_MENDED = (
     NotOpened,

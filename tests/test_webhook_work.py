@@ -15,8 +15,7 @@ from oscar_rehive.models import Delivery, Invoice
 from oscar_rehive.payments import deliveries
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.rehive.client import INVOICE_CHANGED
-from oscar_rehive.rehive.exceptions import Unreachable
-from tests.steps import delivered, opened
+from tests.steps import answer_lost, delivered, opened
 
 pytestmark = pytest.mark.django_db
 
@@ -158,10 +157,7 @@ def test_news_that_beat_the_answer_to_our_post_tell_the_invoice_s_id(
     rehive: Any, place_order: Any, then: str
 ) -> None:
     order = place_order()
-    rehive.faults(lose_answer={"methods": ["POST"]})
-    with pytest.raises(Unreachable):
-        opened(order)
-    rehive.clear_faults()
+    answer_lost(rehive, order)
     unanswered = Invoice.objects.get()
     remote = rehive.outcome(rehive.invoice()["id"], then)
     assert unanswered.remote_id is None

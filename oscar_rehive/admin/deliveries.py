@@ -11,8 +11,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from oscar_rehive.admin.pages import ReadOnly
+from oscar_rehive.cleaning import storable_text
 from oscar_rehive.models import Delivery, RefusedDeliveries
-from oscar_rehive.payments.cleaning import storable_text
 
 
 @admin.register(Delivery)

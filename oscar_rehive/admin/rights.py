@@ -10,7 +10,8 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from oscar_rehive.payments.cleaning import storable_text
+from oscar_rehive.cleaning import storable_text
+from oscar_rehive.payments.deciding import KNOWN_AGAIN
 
 MOST_CHARACTERS = 150
 
@@ -20,7 +21,9 @@ def who(user: Any) -> str:
     number, a UUID or an object, or let the name be empty."""
     name = user.get_username()
     text = "" if name is None else storable_text(str(name)).strip()
-    return (text or f"user {user.pk}")[:MOST_CHARACTERS]
+    if not text or text == KNOWN_AGAIN:  # what Rehive itself resolves has that name
+        text = f"user {user.pk}"
+    return text[:MOST_CHARACTERS]
 
 
 def may_see_invoices(request: HttpRequest) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -14,11 +13,12 @@ from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
 from oscar_rehive import conf
+from oscar_rehive.logs import Log
 from oscar_rehive.payments.currencies import known_divisibility
 from oscar_rehive.rehive.money import InexactAmount, to_units
 from oscar_rehive.shop import get_shop
 
-logger = logging.getLogger(__name__)
+logger = Log(__name__)
 
 
 @dataclass(frozen=True)

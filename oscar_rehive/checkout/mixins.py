@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -24,6 +23,7 @@ from oscar_rehive.checkout.methods import (
     to_pay,
 )
 from oscar_rehive.databases import database_of
+from oscar_rehive.logs import Log
 from oscar_rehive.models import OrderPayment
 from oscar_rehive.payments.placing import expect_payment
 from oscar_rehive.payments.progress import progress_of
@@ -37,7 +37,7 @@ else:
 
 Basket = get_model("basket", "Basket")
 
-logger = logging.getLogger("oscar.checkout")
+logger = Log("oscar.checkout")
 
 
 class BasketAlreadySubmitted(Exception):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+from oscar_rehive.cleaning import storable, storable_text
 from oscar_rehive.models import Attention, Invoice
 from oscar_rehive.payments.carrying_out import change
-from oscar_rehive.payments.cleaning import storable, storable_text
 from oscar_rehive.payments.closing import close_at_rehive
+from oscar_rehive.payments.ending import follow_the_order
 from oscar_rehive.payments.plans import Plan
-from oscar_rehive.payments.rules import NO_WORD
+from oscar_rehive.payments.rules import ANSWERED, NO_WORD
 from oscar_rehive.payments.settling import refresh
 from oscar_rehive.payments.weighing import disagreement, with_possible_time
 from oscar_rehive.rehive.wire import RemoteInvoice
@@ -22,11 +23,18 @@ class NotOpened(Exception):
 def adopt(invoice: Invoice, remote: RemoteInvoice, source: str) -> None:
     """Take ``remote`` for the attempt's invoice, and close it if it is not what was asked for or
     not wanted any more. Raises ``NotOpened`` in the first case."""
-    fault = change(invoice.order_number, source, lambda plan: _take(plan, invoice.pk, remote))
+    used = Invoice.objects.filter(remote_id=remote.id).exclude(pk=invoice.pk).first()
+    fault = change(
+        invoice.order_number,
+        source,
+        lambda plan: (
+            _take(plan, invoice.pk, remote) if used is None else _end(plan, invoice.pk, used)
+        ),
+    )
     invoice.refresh_from_db()
     if invoice.close_due:
         close_at_rehive(invoice, source)
-    elif invoice.remote_status not in ("draft", "initiated"):
+    elif invoice.remote_id and invoice.remote_status not in ("draft", "initiated"):
         # Found later than it was made, it may be paid by now.
         refresh(invoice, source)
     if fault:
@@ -40,6 +48,7 @@ def _take(plan: Plan, pk: int, remote: RemoteInvoice) -> str:
     fault = _fault(invoice, remote)
     others = [other for other in plan.payable() if other is not invoice and not other.close_due]
     _fill_in(plan, invoice, remote)
+    plan.rest(invoice, ANSWERED, by="Rehive")
     invoice.close_due = (
         invoice.close_due
         or invoice.state == Invoice.State.CLOSED
@@ -56,6 +65,26 @@ def _take(plan: Plan, pk: int, remote: RemoteInvoice) -> str:
             invoice=invoice,
             ways_out="Compare BUSINESS_ID and the business's currency with the settings.",
         )
+    return fault
+
+
+def _end(plan: Plan, pk: int, used: Invoice) -> str:
+    """End an attempt to which Rehive gave the id of another invoice: under it nobody could tell the money
+    of the two apart."""
+    invoice = plan.invoice(pk)
+    if invoice.remote_id is not None:
+        return ""
+    fault = f"its id {used.remote_id} is that of invoice {used}"
+    invoice.state, invoice.close_due = Invoice.State.CLOSED, False
+    invoice.lease_ends_at, invoice.may_exist = None, False
+    plan.write(f"Rehive gave an id that it had given before: {fault}.", invoice=invoice)
+    plan.attend(
+        Attention.Kind.MISMATCH,
+        f"Rehive made invoice {invoice} wrongly: {fault}.",
+        invoice=invoice,
+        ways_out="Look at that invoice in Rehive's app, and ask Rehive's support.",
+    )
+    follow_the_order(plan)
     return fault
 
 

@@ -12,7 +12,7 @@ from oscar_rehive.payments.carrying_out import change
 from oscar_rehive.payments.closing import close_at_rehive
 from oscar_rehive.payments.ending import NotCancellable, follow_the_order, wish_to_cancel
 from oscar_rehive.payments.locking import Locked, under_lock
-from oscar_rehive.payments.opening import LOOK_SECONDS, find_lost
+from oscar_rehive.payments.opening import find_lost
 from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.shop import Refilled
 
@@ -61,7 +61,7 @@ def _close_all(number: str, source: str) -> Exception | None:
     for invoice in due.select_related("payment"):
         try:
             if invoice.remote_id is None:
-                find_lost(invoice, source, LOOK_SECONDS)
+                find_lost(invoice, source)
             else:
                 close_at_rehive(invoice, source)
         except NotOpened:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-
 from django.db import DatabaseError, transaction
 
 from oscar_rehive import conf
 from oscar_rehive.databases import database_of
+from oscar_rehive.logs import Log
 from oscar_rehive.models import Invoice
 from oscar_rehive.payments.gateway import currency_key
 from oscar_rehive.remembering import remembered
 
-logger = logging.getLogger(__name__)
+logger = Log(__name__)
 
 # fmt: off
 WITHOUT_DECIMALS = frozenset([

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
-import traceback
 from datetime import timedelta
 
 from django.core.exceptions import ImproperlyConfigured
@@ -13,10 +11,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from oscar_rehive.cleaning import storable, storable_text, without_secrets
 from oscar_rehive.databases import database_of
+from oscar_rehive.logs import Log
 from oscar_rehive.models import Delivery, Entry, Invoice, OrderPayment, RefusedDeliveries
 from oscar_rehive.payments.adopting import NotOpened, adopt
-from oscar_rehive.payments.cleaning import storable, storable_text, without_secrets
 from oscar_rehive.payments.gateway import QUICK, business_of, client_for
 from oscar_rehive.payments.mails import send_confirmation_soon
 from oscar_rehive.payments.opening import matching
@@ -26,7 +25,7 @@ from oscar_rehive.rehive.deadlines import within
 from oscar_rehive.rehive.exceptions import NotFound, RehiveError
 from oscar_rehive.rehive.hiding import SecretBytes
 
-logger = logging.getLogger(__name__)
+logger = Log(__name__)
 
 MAX_KEPT_CHARACTERS = 65_536
 WORK_SECONDS = 20.0
@@ -157,8 +156,7 @@ def _settle(alike: list[Delivery]) -> OrderPayment | None:
     except Exception as error:
         # Nobody knows what a shop's own code raises; counted as a try, so that it is no crash loop
         # (P7).
-        # As text: its message, or one that led to it, may hold a secret.
-        logger.error("Delivery %s failed\n%s", alike[0].pk, _told(traceback.format_exc()))
+        logger.exception("Delivery %s failed", alike[0].pk)
         for delivery in alike:
             final = delivery.tries + 1 >= MAX_TRIES
             _finish(delivery, Delivery.State.UNUSABLE if final else Delivery.State.NEW, str(error))

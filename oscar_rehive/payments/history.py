@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-
+from oscar_rehive.logs import Log
 from oscar_rehive.models import Attention
 
-logger = logging.getLogger(__name__)
+logger = Log(__name__)
 
 
 def log_attention(attention: Attention) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,10 +12,11 @@ from django.db import OperationalError, transaction
 from django.db.models import F
 
 from oscar_rehive.databases import MOST_WAITS, database_of, is_lost_race
+from oscar_rehive.logs import Log
 from oscar_rehive.models import OrderPayment
 from oscar_rehive.shop import Order, Shop, get_shop
 
-logger = logging.getLogger(__name__)
+logger = Log(__name__)
 
 T = TypeVar("T")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from datetime import datetime, timedelta
 from functools import partial
 from smtplib import SMTPRecipientsRefused, SMTPResponseException
@@ -12,10 +11,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from oscar_rehive.background import MAILS
+from oscar_rehive.logs import Log
 from oscar_rehive.models import OrderPayment
 from oscar_rehive.shop import Standing, get_shop
 
-logger = logging.getLogger(__name__)
+logger = Log(__name__)
 
 CLAIM = timedelta(minutes=10)
 """How long one process has for sending before another one takes it to be dead."""

@@ -6,7 +6,6 @@ attempt is looked for among the business's invoices before it is ever sent again
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from enum import Enum
 from typing import Any
@@ -25,7 +24,9 @@ from oscar_rehive.payments.gateway import (
     divisibility_of,
 )
 from oscar_rehive.payments.plans import Plan
+from oscar_rehive.payments.rules import ANSWERED
 from oscar_rehive.payments.settling import client_of
+from oscar_rehive.rehive.deadlines import within
 from oscar_rehive.rehive.exceptions import RehiveError, Unreachable
 from oscar_rehive.rehive.money import InexactAmount, to_units
 from oscar_rehive.rehive.wire import RemoteInvoice
@@ -39,6 +40,7 @@ LEASE = timedelta(seconds=60)
 quick ones), so that an attempt whose lease has run out is one whose request was killed."""
 
 LOOK_SECONDS = 6.0
+"""For a look through all of a business's invoices, which may be many."""
 
 FREE_REFUSALS = 5
 REFUSAL_WAIT = timedelta(seconds=10)
@@ -94,7 +96,7 @@ def open_invoice(number: str, *, return_url: str, may_ask: bool = True) -> Invoi
 def _look(invoice: Invoice) -> bool:
     """``find_lost``, for the shopper who waits; who may try again at once where it fails."""
     try:
-        return find_lost(invoice, Entry.Source.CHECKOUT, LOOK_SECONDS)
+        return find_lost(invoice, Entry.Source.CHECKOUT)
     except RehiveError:
 
         def free(plan: Plan) -> None:
@@ -104,30 +106,32 @@ def _look(invoice: Invoice) -> bool:
         raise
 
 
-def find_lost(invoice: Invoice, source: str, seconds: float) -> bool:
+def find_lost(invoice: Invoice, source: str) -> bool:
     """Look at Rehive for an attempt whose answer was lost; True when nothing more needs sending.
 
     By its reference first, where Rehive's second list can be trusted, and then in the whole list. Gives
-    up with ``Unreachable`` after ``seconds``: "not found yet" must not be taken for "not there". An
+    up with ``Unreachable`` after ``LOOK_SECONDS``: "not found yet" must not be taken for "not there". An
     attempt that is not there and no longer wanted is ended.
     """
-    deadline = time.monotonic() + seconds
-    client = client_of(invoice, source)
-    business = business_of(invoice)
-    for remote in find_by_reference(business, invoice.payment.reference, timeouts=QUICK) or ():
-        if matching(remote) == invoice.key.hex:
-            adopt(invoice, client.invoice(remote.id), source)
+    with within(LOOK_SECONDS):
+        found = _find(invoice, source)
+        if found is not None:
+            adopt(invoice, found, source)
             return True
-    for remote in client.invoices(sought=[invoice.key.hex, invoice.payment.reference]):
-        if matching(remote) == invoice.key.hex:
-            adopt(invoice, remote, source)
-            return True
-        if time.monotonic() > deadline:
-            raise Unreachable("Rehive's list of invoices is long; looking for this one goes on.")
     if not invoice.close_due:
         return False
     give_up(invoice, source)
     return True
+
+
+def _find(invoice: Invoice, source: str) -> RemoteInvoice | None:
+    client = client_of(invoice, source)
+    reference = invoice.payment.reference
+    for remote in find_by_reference(business_of(invoice), reference, timeouts=QUICK) or ():
+        if matching(remote) == invoice.key.hex:
+            return client.invoice(remote.id)
+    every = client.invoices(sought=[invoice.key.hex, reference])
+    return next((remote for remote in every if matching(remote) == invoice.key.hex), None)
 
 
 def give_up(invoice: Invoice, source: str) -> None:
@@ -139,6 +143,7 @@ def give_up(invoice: Invoice, source: str) -> None:
         if current.state == Invoice.State.OPENING:
             current.state, current.close_due = Invoice.State.CLOSED, False
             plan.write("Rehive does not know the invoice; it was ended.", invoice=current)
+            plan.rest(current, ANSWERED, by="Rehive")
             follow_the_order(plan)
 
     change(invoice.order_number, source, decide)

@@ -16,8 +16,8 @@ from enum import Enum
 from typing import TypeVar
 
 from oscar_rehive import conf
+from oscar_rehive.cleaning import storable_text, without_secrets
 from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment, Refund
-from oscar_rehive.payments.cleaning import storable_text
 from oscar_rehive.payments.signs import money_is_here_or_comes
 from oscar_rehive.rehive.money import from_units
 from oscar_rehive.shop import Order
@@ -187,7 +187,7 @@ class Plan:
                 from_status=from_status,
                 to_status=to_status,
                 amount=amount,
-                reason=storable_text(reason),
+                reason=without_secrets(storable_text(reason)),
             )
         )
 
@@ -207,7 +207,7 @@ class Plan:
         resolved.
         """
         subject = storable_text(subject or (str(invoice.attempt) if invoice else ""))[:128]
-        reason = storable_text(reason)
+        reason = without_secrets(storable_text(reason))
         same = [attention for attention in self.attentions if attention.kind == kind]
         if any(attention.subject == subject for attention in same):
             return

@@ -7,7 +7,6 @@ continued by the next.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
@@ -17,6 +16,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from oscar_rehive import conf
+from oscar_rehive.cleaning import without_secrets
+from oscar_rehive.logs import Log
 from oscar_rehive.models import Attention, Retry
 from oscar_rehive.payments.adopting import NotOpened
 from oscar_rehive.payments.deliveries import forget_old
@@ -25,7 +26,7 @@ from oscar_rehive.payments.mails import NotSent
 from oscar_rehive.payments.stages import ASKING, FIRST, LAST, Summary, Task
 from oscar_rehive.rehive.exceptions import RehiveError, Throttled, Unauthorised, Unreachable
 
-logger = logging.getLogger(__name__)
+logger = Log(__name__)
 
 FREE_TRIES = 3
 FIRST_WAIT = timedelta(minutes=2)
@@ -107,13 +108,13 @@ class _Run:
         try:
             came_through = task.do(self.summary)
         except (RehiveError, NotOpened, NotSent, ImproperlyConfigured) as error:
-            self.summary.failures.append(f"{task.name}: {error}")
+            self._tell(task, error)
             self._note_failure(task, error, stage)
             return
         except Exception as error:
             # Nobody knows what a shop's own code raises; the orders behind this one must not wait (P7).
             logger.exception("%s failed", task.name)
-            self.summary.failures.append(f"{task.name}: {error}")
+            self._tell(task, error)
             _wait(task.key, LONGEST_FAULT)
             return
         self.in_a_row[task.asks] = 0
@@ -122,6 +123,9 @@ class _Run:
             _wait(task.key, LONGEST_STILL)
         elif task.key in self.in_vain_before:
             Retry.objects.filter(task=task.key).delete()
+
+    def _tell(self, task: Task, error: Exception) -> None:
+        self.summary.failures.append(without_secrets(f"{task.name}: {error}"))
 
     def _note_failure(self, task: Task, error: Exception, stage: str) -> None:
         silent = isinstance(error, Unreachable) or (isinstance(error, NotSent) and error.is_silence)

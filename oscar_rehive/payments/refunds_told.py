@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import timedelta
 from uuid import uuid4
 
+from oscar_rehive.cleaning import storable_text
 from oscar_rehive.models import Attention, Invoice, Refund
-from oscar_rehive.payments.cleaning import storable_text
 from oscar_rehive.payments.plans import Movement, Plan
 from oscar_rehive.rehive.money import floor_to_places, from_units
 from oscar_rehive.rehive.wire import Currency, RemoteRefund

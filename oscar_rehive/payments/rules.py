@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from oscar_rehive.cleaning import storable, storable_text
 from oscar_rehive.models import Attention, Invoice
-from oscar_rehive.payments.cleaning import storable, storable_text
 from oscar_rehive.payments.ending import follow_standing, follow_the_order
 from oscar_rehive.payments.meanings import MEANINGS, received_units
 from oscar_rehive.payments.obstacles import (

@@ -3,7 +3,6 @@ shopper in sight."""
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from django.conf import settings
@@ -17,8 +16,9 @@ from django.utils import translation
 from oscar.core.loading import get_class, get_model
 
 from oscar_rehive.databases import where_written
+from oscar_rehive.logs import Log
 
-logger = logging.getLogger(__name__)
+logger = Log(__name__)
 
 MOST_SECONDS = 10
 """For one word of the mail server."""

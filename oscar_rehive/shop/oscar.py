@@ -6,7 +6,6 @@ rows that were read while the order's lock is held, where they are written.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
@@ -19,10 +18,11 @@ from oscar.core.loading import get_class, get_model
 
 from oscar_rehive import conf
 from oscar_rehive.databases import database_of, where_written
+from oscar_rehive.logs import Log
 from oscar_rehive.shop import confirmation, giving_up
 from oscar_rehive.shop.base import Order, Standing, StatusRefused
 
-logger = logging.getLogger(__name__)
+logger = Log(__name__)
 
 SOURCE_TYPE_CODE = "rehive"
 SOURCE_TYPE_NAME = "Rehive"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from django import template
@@ -10,13 +9,14 @@ from django.db import DatabaseError, transaction
 from django.urls import NoReverseMatch, reverse
 
 from oscar_rehive.databases import database_of
+from oscar_rehive.logs import Log
 from oscar_rehive.models import OrderPayment
 from oscar_rehive.payments.progress import progress_of
 from oscar_rehive.tokens import token_of
 
 register = template.Library()
 
-logger = logging.getLogger(__name__)
+logger = Log(__name__)
 
 
 @register.inclusion_tag("oscar_rehive/order_payment.html", takes_context=True)

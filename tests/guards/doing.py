@@ -183,7 +183,7 @@ DOING = (
     ),
     Mutation(
         "secrets are removed from what is stored",
-        "oscar_rehive/payments/cleaning.py",
+        "oscar_rehive/cleaning.py",
         "if _SECRET_KEY.search(str(key)) and item",
         "if False",
     ),

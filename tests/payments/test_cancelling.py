@@ -16,7 +16,7 @@ from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.shop import Refilled
-from tests.steps import opened, payable_at, payment_page, settled, window_over
+from tests.steps import answer_lost, opened, payable_at, payment_page, settled, window_over
 
 pytestmark = pytest.mark.django_db
 
@@ -268,10 +268,7 @@ def test_an_invoice_that_was_made_wrongly_does_not_keep_the_order(
     rehive: Any, place_order: Any, client: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = place_order()
-    rehive.faults(lose_answer={"value": True, "methods": ["POST"]})
-    with pytest.raises(RehiveError):
-        opened(order)
-    rehive.clear_faults()
+    answer_lost(rehive, order)
     real = Client.invoices
     monkeypatch.setattr(
         Client,

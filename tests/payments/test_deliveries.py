@@ -22,8 +22,8 @@ from oscar_rehive.payments.deliveries import (
 )
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.rehive.client import Client
-from oscar_rehive.rehive.exceptions import NotFound, RehiveError, Throttled, Unreachable
-from tests.steps import delivered, opened
+from oscar_rehive.rehive.exceptions import NotFound, Throttled, Unreachable
+from tests.steps import answer_lost, delivered, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -96,10 +96,7 @@ def test_what_the_shop_s_own_code_breaks_is_not_tried_for_ever(
 def test_news_of_what_rehive_does_not_know_is_put_aside(rehive: Any, place_order: Any) -> None:
     """Of an attempt whose making was never answered; somebody else made up the id."""
     order = place_order()
-    rehive.faults(lose_answer={"value": True, "methods": ["POST"]})
-    with pytest.raises(RehiveError):
-        opened(order)
-    rehive.clear_faults()
+    answer_lost(rehive, order)
     strange = Delivery.objects.create(
         remote_id="11111111-2222-3333-4444-555555555555", reference=order.number
     )

@@ -10,10 +10,10 @@ import pytest
 from django.utils import timezone
 from oscar.core.loading import get_model
 
-from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment
-from oscar_rehive.payments import deciding
+from oscar_rehive.cleaning import storable
+from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment
+from oscar_rehive.payments import deciding, deliveries
 from oscar_rehive.payments.cancelling import cancel_order
-from oscar_rehive.payments.cleaning import storable
 from oscar_rehive.payments.locking import under_lock
 from oscar_rehive.payments.opening import Busy, NotPayable, open_invoice
 from oscar_rehive.payments.plans import Plan
@@ -21,7 +21,7 @@ from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.rules import mark_paid
 from oscar_rehive.rehive.exceptions import RehiveError
 from tests.payments import cases
-from tests.steps import RETURN_URL, opened, settled
+from tests.steps import RETURN_URL, answer_lost, opened, settled
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,9 +46,7 @@ def test_while_an_invoice_is_being_opened_nobody_else_opens_one(
 ) -> None:
     """The second of two clicks must not look for what the first has not sent yet."""
     order = place_order()
-    rehive.faults(lose_answer={"value": True, "methods": ["POST"]})
-    with pytest.raises(RehiveError):
-        opened(order)
+    answer_lost(rehive, order)
 
     Invoice.objects.update(lease_ends_at=timezone.now() + timedelta(seconds=60))
     with pytest.raises(Busy):
@@ -59,10 +57,7 @@ def test_after_a_look_that_failed_the_shopper_may_try_again_at_once(
     rehive: Any, place_order: Any
 ) -> None:
     order = place_order()
-    rehive.faults(lose_answer={"value": True, "methods": ["POST"]})
-    with pytest.raises(RehiveError):
-        opened(order)
-    rehive.clear_faults()
+    answer_lost(rehive, order)
     rehive.faults(error_status={"value": 503, "methods": ["GET"]})
     with pytest.raises(RehiveError):
         opened(order)
@@ -155,3 +150,15 @@ def test_an_unpaid_order_that_is_taken_back_has_no_confirmation_due(
     payment = OrderPayment.objects.get()
     assert (payment.released_at, payment.closed_at, payment.mail_due_at) == (None, None, None)
     assert Entry.objects.exists()
+
+
+@pytest.mark.parametrize(("tries", "state"), [(2, "new"), (1, "unusable")])
+def test_a_delivery_that_fails_the_shops_own_code_is_tried_just_so_often(
+    monkeypatch: pytest.MonkeyPatch, tries: int, state: str
+) -> None:
+    monkeypatch.setattr(deliveries, "_settle_hint", lambda delivery: 1 / 0)
+    delivery = Delivery.objects.create(remote_id="abc", tries=deliveries.MAX_TRIES - tries)
+
+    deliveries.work_on(delivery)
+
+    assert Delivery.objects.get().state == state

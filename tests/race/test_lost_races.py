@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
-from oscar.core.loading import get_model
+from oscar.core.loading import get_class, get_model
 
+from oscar_rehive.models import Attention
 from oscar_rehive.payments.cancelling import cancel_order
 from oscar_rehive.shop.oscar import OscarShop
+from tests.race.test_lost_updates import bought_in_another_order
 from tests.race.threads import SECONDS, InAThread, wait_until_somebody_waits
-from tests.steps import stands_as
+from tests.steps import opened, settled, stands_as
 
 pytestmark = [
     pytest.mark.postgres,
@@ -60,3 +62,40 @@ def test_a_deadlock_with_staff_who_took_stock_and_order_the_other_way_round(
     record = StockRecord.objects.get()
     assert (record.num_allocated, record.low_stock_threshold) == (0, 3)
     assert order.status_changes.count() == 1
+
+
+def test_a_deadlock_of_two_payments_whose_shop_moves_stock_as_it_sets_the_status(
+    rehive: Any, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The products of the second order stand in it the other way round."""
+    orders = [Order.objects.get(number=number) for number in bought_in_another_order()]
+    invoices = [opened(order) for order in orders]
+    for invoice in invoices:
+        rehive.outcome(invoice.remote_id, "pay")
+    handler = get_class("order.processing", "EventHandler")
+    real = handler.handle_order_status_change
+    each_has_one = threading.Barrier(2, timeout=SECONDS)
+    tries: list[str] = []
+
+    def moves_stock(self: Any, order: Any, status: str, **kwargs: Any) -> None:
+        real(self, order, status, **kwargs)
+        is_first_try = order.number not in tries
+        tries.append(order.number)
+        for nth, line in enumerate(order.lines.order_by("pk")):
+            line.consume_allocation(line.quantity)
+            if is_first_try and nth == 0:
+                each_has_one.wait()
+
+    monkeypatch.setattr(handler, "handle_order_status_change", moves_stock)
+    at_once = [InAThread(lambda invoice=invoice: settled(invoice)) for invoice in invoices]
+    for settling in at_once:
+        settling.join()
+
+    assert len(tries) >= 3
+    assert not Attention.objects.exists()
+    for order in orders:
+        assert stands_as(order) == "Being processed"
+        assert order.sources.get().amount_debited == order.total_incl_tax
+        assert order.status_changes.count() == 1
+    for record in StockRecord.objects.all():
+        assert (record.num_in_stock, record.num_allocated) == (7, 0)

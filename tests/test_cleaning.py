@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from oscar_rehive.cleaning import REDACTED, without_secrets
 from oscar_rehive.models import Delivery
 from oscar_rehive.payments import deliveries
-from oscar_rehive.payments.cleaning import REDACTED, without_secrets
 from oscar_rehive.payments.deliveries import MAX_KEPT_CHARACTERS, store
 from oscar_rehive.rehive.exceptions import Unreachable
 
