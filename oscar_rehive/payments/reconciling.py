@@ -53,9 +53,12 @@ def reconcile(watch: Callable[[Iterator[Task]], Iterable[Task]] = iter) -> Summa
     next run begins where a limit was met.
     """
     run = _Run()
-    for stage in (*FIRST, *_in_turn(), *LAST):
-        for task in watch(run.tasks(stage)):
-            run.do(task, stage.__name__)
+    for stages in ((*FIRST, *_in_turn()), LAST):
+        for stage in stages:
+            for task in watch(run.untried(stage)):
+                run.do(task, stage.__name__)
+        for task in watch(run.tried_in_vain()):
+            run.do(task, run.stage_of[task.key])
     Retry.objects.filter(tried_at__lt=run.begun - KEPT_FOR).delete()
     forget_old()
     run.summary.attention = Attention.objects.filter(resolved_at=None).count()
@@ -81,12 +84,11 @@ class _Run:
         self.left_alone: set[str] = set()
         self.in_a_row: Counter[str] = Counter()
         self.had_turn: set[str] = set()
-        self.in_vain_before: set[str] = set()
+        self.again: list[tuple[datetime, Task]] = []
+        self.stage_of: dict[str, str] = {}
 
-    def tasks(self, stage: Stage) -> Iterator[Task]:
-        """What ``stage`` gives and what is not to wait: first what has not been tried in vain, then what
-        was tried longest ago."""
-        again: list[tuple[datetime, Task]] = []
+    def untried(self, stage: Stage) -> Iterator[Task]:
+        """What ``stage`` gives and nobody has tried in vain."""
         every = stage()
         while some := list(islice(every, AT_A_TIME)):
             retries = {
@@ -97,9 +99,14 @@ class _Run:
                 if retry is None:
                     yield task
                 elif retry.again_at <= timezone.now() and retry.tried_at < self.begun:
-                    again.append((retry.tried_at, task))
-        self.in_vain_before |= {task.key for _, task in again}
-        yield from (task for _, task in sorted(again, key=lambda one: one[0]))
+                    self.again.append((retry.tried_at, task))
+                    self.stage_of[task.key] = stage.__name__
+
+    def tried_in_vain(self) -> Iterator[Task]:
+        """What the stages so far gave besides, and what is not to wait: that which was tried longest ago
+        first. After all of them: under a limit, those of one stage would keep the next from its turn."""
+        again, self.again = sorted(self.again, key=lambda one: one[0]), []
+        yield from (task for _, task in again)
 
     def do(self, task: Task, stage: str) -> None:
         """Do ``task``, unless it asks somebody who is left alone."""
@@ -121,7 +128,7 @@ class _Run:
         self.had_turn.add(stage)
         if not came_through:
             _wait(task.key, LONGEST_STILL)
-        elif task.key in self.in_vain_before:
+        elif task.key in self.stage_of:
             Retry.objects.filter(task=task.key).delete()
 
     def _tell(self, task: Task, error: Exception) -> None:
