@@ -11,14 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sandbox.settings")
 
 application = get_wsgi_application()
 
+# Can only be imported once the application has set Django up.
+from sandbox.shop import accounts  # noqa: E402
 
-def _close_the_known_accounts():
-    from django.conf import settings
-
-    from sandbox.shop import accounts
-
-    if not settings.USES_SIMULATOR:
-        accounts.close()
-
-
-_close_the_known_accounts()
+accounts.close_where_money_is_real()

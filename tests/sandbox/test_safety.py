@@ -157,9 +157,18 @@ def test_a_staff_account_of_ones_own_stays(empty: Sandbox) -> None:
     assert "createsuperuser" not in done.stdout
 
 
-def test_whatever_serves_it_takes_the_known_passwords_away(empty: Sandbox) -> None:
+# Some servers import an ASGI application in their event loop.
+IN_A_LOOP = """
+import asyncio
+async def serve(): import sandbox.asgi
+asyncio.run(serve())
+"""
+
+
+@pytest.mark.parametrize("served_by", ["import sandbox.wsgi", IN_A_LOOP], ids=["WSGI", "ASGI"])
+def test_whatever_serves_it_takes_the_known_passwords_away(empty: Sandbox, served_by: str) -> None:
     assert empty.manage("setup_sandbox").returncode == 0
 
-    served = empty.python(f"import sandbox.wsgi\n{WHO_GETS_IN}", **REAL)
+    served = empty.python(f"{served_by}\n{WHO_GETS_IN}", **REAL)
 
     assert served == ["customer@example.com False", "staff@example.com False"]
