@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,12 +29,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that all workers of a test run have."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
+
+
+@pytest.fixture(scope="session")
 def start_shop(
-    tmp_path_factory: pytest.TempPathFactory, worker_id: str
+    tmp_path_factory: pytest.TempPathFactory, shared_folder: Path
 ) -> Iterator[Callable[..., Shop]]:
     """Starts a shop with some switches of its environment, once in a session for each set of them."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent
     started: dict[tuple[object, ...], Shop] = {}
 
     with ExitStack() as stack:
@@ -43,28 +48,57 @@ def start_shop(
             key = (postgres, *sorted(switches.items()))
             if key not in started:
                 folder = tmp_path_factory.mktemp("shop") / "var"
-                started[key] = _start(stack, folder, switches, shared, postgres=postgres)
+                database_url = ""
+                if postgres:
+                    server = os.environ["DATABASE_URL"]
+                    database_url = stack.enter_context(shops.database_of_its_own(server))
+                    shops.set_up(folder, database_url)
+                else:
+                    shutil.copytree(shops.template(shared_folder), folder)
+                shop = Shop(folder, switches, database_url)
+                started[key] = stack.enter_context(_running_shop(shop))
             return started[key]
 
         yield start
 
 
-def _start(
-    stack: ExitStack, folder: Path, switches: dict[str, str], shared: Path, *, postgres: bool
-) -> Shop:
-    database_url = ""
-    if postgres:
-        server = os.environ["DATABASE_URL"]
-        database_url = stack.enter_context(shops.database_of_its_own(server))
-        shops.set_up(folder, database_url)
-    else:
-        shutil.copytree(shops.template(shared), folder)
-    shop = Shop(folder, switches, database_url)
-    stack.callback(shop.stop)
-    shop.start()
-    _running.append(shop)
-    stack.callback(_running.remove, shop)
-    return shop
+@contextmanager
+def _running_shop(shop: Shop) -> Iterator[Shop]:
+    try:
+        shop.start()
+        _running.append(shop)
+        yield shop
+    finally:
+        if shop in _running:
+            _running.remove(shop)
+        shop.stop()
+
+
+@pytest.fixture(scope="module")
+def server() -> str:
+    """The server of ``served_shop``; a module parametrises it for all of its tests."""
+    return "waitress"
+
+
+@pytest.fixture(scope="module")
+def switches() -> dict[str, str]:
+    """The switches of ``served_shop``; a module overrides it to get another shop than the usual."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def served_shop(
+    tmp_path_factory: pytest.TempPathFactory,
+    shared_folder: Path,
+    server: str,
+    switches: dict[str, str],
+) -> Iterator[Shop]:
+    """A shop under the module's server, which must not have had an accident by the end."""
+    folder = tmp_path_factory.mktemp("served") / "var"
+    shutil.copytree(shops.template(shared_folder), folder)
+    with _running_shop(Shop(folder, switches, server=server)) as shop:
+        yield shop
+        assert "Traceback" not in shop.log()
 
 
 @pytest.fixture

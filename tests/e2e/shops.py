@@ -27,6 +27,7 @@ import requests
 from oscar_rehive.simulator.process import SimulatorProcess
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+SERVE = "tests.e2e.serve_shop"
 START_SECONDS = 60
 SECRET = "the-webhook-secret-of-these-tests"
 PAYABLE = ("draft", "initiated", "processing", "received", "underpaid")
@@ -67,14 +68,21 @@ class Placed:
 
 
 class Shop:
-    """A sandbox shop under waitress. ``switches`` are more of its environment (sandbox/settings.py)."""
+    """A sandbox shop. ``switches`` are more of its environment (sandbox/settings.py, serve_shop.py),
+    ``server`` is one that serve_shop.py knows."""
 
-    served_by = "tests.e2e.serve_shop"
-
-    def __init__(self, folder: Path, switches: Mapping[str, str], database_url: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        switches: Mapping[str, str],
+        database_url: str = "",
+        *,
+        server: str = "waitress",
+    ) -> None:
         self.folder = folder
         self.switches = switches
         self.database_url = database_url
+        self.server = server
         self.rehive = SimulatorProcess()
         self.base_url = ""
         self._process: subprocess.Popen[bytes] | None = None
@@ -90,7 +98,7 @@ class Shop:
         self.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with listener, self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", self.served_by, str(listener.fileno())],
+                [sys.executable, "-m", SERVE, str(listener.fileno()), self.server],
                 cwd=ROOT,
                 env=self._environment(),
                 stdin=subprocess.PIPE,
@@ -169,6 +177,17 @@ class Shop:
     def webhook_url(self) -> str:
         prefix = "/en" if "SANDBOX_I18N_PATTERNS" in self.switches else ""
         return f"{self.base_url}{prefix}/rehive/webhook/"
+
+    def deliver(self, invoice_id: str, line: Any = requests) -> requests.Response:
+        """Tell the shop of an invoice as Rehive does; ``line`` is a session where that matters."""
+        told = {"id": 1, "event": "x", "company": "x", "data": {"id": invoice_id}}
+        answer: requests.Response = line.post(
+            self.webhook_url,
+            json=told,
+            headers={"Authorization": f"Secret {SECRET}"},
+            timeout=START_SECONDS,
+        )
+        return answer
 
     @contextmanager
     def webhook(self) -> Iterator[None]:
@@ -312,7 +331,7 @@ def _money(value: Any) -> Decimal:
 
 def environment(**changes: str) -> dict[str, str]:
     """This process's environment without what would configure the shop, and with ``changes``."""
-    ours = ("DJANGO_", "DATABASE_", "SANDBOX_", "SHOP_", "REHIVE_")
+    ours = ("DJANGO_", "DATABASE_", "SANDBOX_", "SHOP_", "REHIVE_", "TESTS_")
     kept = {key: text for key, text in os.environ.items() if not key.startswith(ours)}
     return {**kept, "PYTHONUNBUFFERED": "1", **changes}
 
