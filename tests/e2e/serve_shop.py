@@ -69,6 +69,9 @@ def gunicorn(listener: int, **options: Any) -> None:
         def load_config(self) -> None:
             for name, value in {"bind": f"fd://{listener}", **options}.items():
                 self.cfg.set(name, value)
+            # Newer ones have a socket for commands in the home directory, the same for all.
+            if "control_socket_disable" in self.cfg.settings:
+                self.cfg.set("control_socket_disable", True)
 
         def load(self) -> Any:
             # In the worker, after the fork and after what gevent changes.
