@@ -12,6 +12,6 @@ application = get_asgi_application()
 # Can only be imported once the application has set Django up.
 from sandbox.shop import accounts  # noqa: E402
 
-# In a thread: servers import this in their event loop, where Django refuses to touch the database.
+# In a thread: a server may import this in its event loop, where Django refuses to touch the database.
 with ThreadPoolExecutor(1) as thread:
     thread.submit(accounts.close_where_money_is_real).result()
