@@ -42,6 +42,12 @@ class Page:
         return " ".join(self.soup.get_text(" ").split())
 
     @property
+    def refresh(self) -> str:
+        """When and where the browser goes by itself, or nothing."""
+        written = self.soup.select_one("meta[http-equiv=refresh]")
+        return str(written["content"]) if written else self.response.headers.get("Refresh", "")
+
+    @property
     def stage(self) -> str:
         """What the return page says, as its ``data-stage``."""
         found = self.soup.select_one("#rehive-payment")
@@ -138,11 +144,10 @@ class Shopper:
     def wait(self, page: Page) -> Page:
         """Where a page that refreshes itself ends, looking more often than a browser would."""
         deadline = time.monotonic() + SECONDS
-        while (refresh := page.soup.select_one("meta[http-equiv=refresh]")) is not None:
+        while refresh := page.refresh:
             assert time.monotonic() < deadline, f"{page.url} refreshes itself for ever"
             time.sleep(0.1)
-            target = str(refresh["content"]).partition("url=")[2]
-            page = self.get(urljoin(page.url, target))
+            page = self.get(urljoin(page.url, refresh.partition("url=")[2]))
         return page
 
     def twin(self) -> Shopper:
