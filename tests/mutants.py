@@ -43,6 +43,7 @@ TESTS = (
     *("tests/payments", "tests/shop", "tests/test_signals.py", "tests/peer_bugs"),
     *("tests/management", "tests/test_models.py", "tests/test_webhook_work.py"),
     *("tests/test_webhooks.py", "tests/test_admin.py", "tests/test_views.py", "tests/checkout"),
+    *("tests/test_quota.py", "tests/test_error_reports.py"),
 )
 RACES = ("tests/race",)
 RECORD, RECORD_OF_SECONDS = "tests-of-lines.sqlite", "seconds-of-tests.json"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
@@ -24,6 +24,7 @@ from oscar_rehive.payments.opening import open_invoice
 from oscar_rehive.payments.settling import business_of, refresh
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import NotFound, RehiveError
+from oscar_rehive.rehive.paging import Page
 from oscar_rehive.rehive.wire import RemoteInvoice
 from oscar_rehive.tokens import payment_token
 
@@ -50,11 +51,22 @@ def settled(invoice: Invoice, source: str = Entry.Source.WEBHOOK) -> Invoice:
 
 
 def rehive_tells(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
-    """From now on Rehive tells invoices otherwise than they are."""
-    real = Client.invoice
-    monkeypatch.setattr(
-        Client, "invoice", lambda *a, **k: dataclasses.replace(real(*a, **k), **changes)
-    )
+    """From now on Rehive tells invoices otherwise than they are, each by itself and in its list."""
+    as_told_by(monkeypatch, lambda remote: dataclasses.replace(remote, **changes))
+
+
+def as_told_by(
+    monkeypatch: pytest.MonkeyPatch, tells: Callable[[RemoteInvoice], RemoteInvoice]
+) -> None:
+    """From now on Rehive tells of each invoice what ``tells`` makes of it."""
+    invoice, page = Client.invoice, Client.invoice_page
+    monkeypatch.setattr(Client, "invoice", lambda *a, **k: tells(invoice(*a, **k)))
+
+    def changed(*args: Any, **kwargs: Any) -> Page:
+        real = page(*args, **kwargs)
+        return dataclasses.replace(real, invoices=tuple(map(tells, real.invoices)))
+
+    monkeypatch.setattr(Client, "invoice_page", changed)
 
 
 def rehive_forgot(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,6 +76,7 @@ def rehive_forgot(monkeypatch: pytest.MonkeyPatch) -> None:
         raise NotFound("404")
 
     monkeypatch.setattr(Client, "invoice", gone)
+    monkeypatch.setattr(Client, "invoice_page", lambda *a, **k: Page((), (), 0, True))
 
 
 @contextmanager
@@ -213,7 +226,7 @@ def cancelled_at_rehive(invoice: Invoice) -> None:
 
 def rehive_answers(monkeypatch: pytest.MonkeyPatch, remote: RemoteInvoice) -> None:
     """From now on Rehive tells of every invoice just this: a copy of it that lags behind."""
-    monkeypatch.setattr(Client, "invoice", lambda *args, **kwargs: remote)
+    as_told_by(monkeypatch, lambda _: remote)
 
 
 def questions(rehive: Any, invoice: Invoice) -> int:

@@ -8,14 +8,16 @@ from oscar_rehive.models.base import UnitsField
 from oscar_rehive.models.deliveries import Delivery, RefusedDeliveries
 from oscar_rehive.models.history import Attention, Entry
 from oscar_rehive.models.payment import Invoice, OrderPayment, Refund
-from oscar_rehive.models.retries import Retry
+from oscar_rehive.models.retries import Claim, Reading, Retry
 
 __all__ = [
     "Attention",
+    "Claim",
     "Delivery",
     "Entry",
     "Invoice",
     "OrderPayment",
+    "Reading",
     "Refund",
     "RefusedDeliveries",
     "Retry",

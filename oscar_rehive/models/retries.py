@@ -1,4 +1,4 @@
-"""What runs of reconcile have tried in vain."""
+"""How far runs of reconcile have come: what they are doing, have tried in vain, and have read."""
 
 from __future__ import annotations
 
@@ -26,3 +26,59 @@ class Retry(Row):
 
     def __str__(self) -> str:
         return self.task
+
+
+class Claim(Row):
+    """A task that a run has in hand until ``until`` (UTC) at the latest: another one that runs at the same
+    time leaves it alone. One that is killed loses it then."""
+
+    task = models.CharField(_("task"), max_length=255, unique=True)
+    owner = models.UUIDField(_("run"), db_index=True)
+    until = models.DateTimeField(_("until"), db_index=True)
+
+    class Meta(Row.Meta):
+        verbose_name = _("claim")
+        verbose_name_plural = _("claims")
+
+    def __str__(self) -> str:
+        return self.task
+
+
+class Reading(Row):
+    """How far a business's list of invoices has been read, a few pages in each run, from its first page to
+    its end or as far as anything is of interest: one pass, and then the next."""
+
+    business_id = models.CharField(_("business"), max_length=64, unique=True)
+    count = models.PositiveIntegerField(_("invoices in all"), null=True, blank=True)
+    page = models.PositiveIntegerField(
+        _("next page"), default=1, help_text=_("Where the pass goes on.")
+    )
+    begun_at = models.DateTimeField(_("pass begun"), null=True, blank=True)
+    read_at = models.DateTimeField(_("last read"), null=True, blank=True)
+    oldest = models.BigIntegerField(
+        _("oldest so far"),
+        null=True,
+        blank=True,
+        help_text=_("Of this pass; made then, in milliseconds since 1970, UTC."),
+    )
+    in_order = models.BooleanField(
+        _("in order"), default=True, help_text=_("This pass has met the newest first, so far.")
+    )
+    newest_first = models.BooleanField(
+        _("newest first"),
+        default=False,
+        help_text=_("The last pass that reached the list's end had met the newest first."),
+    )
+    unread = models.JSONField(
+        _("may be unreadable"),
+        default=list,
+        blank=True,
+        help_text=_("Keys of lost attempts that may be among what this pass could not read."),
+    )
+
+    class Meta(Row.Meta):
+        verbose_name = _("reading")
+        verbose_name_plural = _("readings")
+
+    def __str__(self) -> str:
+        return self.business_id

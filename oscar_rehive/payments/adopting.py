@@ -8,12 +8,15 @@ from oscar_rehive.cleaning import storable, storable_text
 from oscar_rehive.models import Attention, Invoice
 from oscar_rehive.payments.carrying_out import change
 from oscar_rehive.payments.closing import close_at_rehive
-from oscar_rehive.payments.ending import follow_the_order
 from oscar_rehive.payments.plans import Plan
 from oscar_rehive.payments.rules import ANSWERED, NO_WORD
 from oscar_rehive.payments.settling import refresh
-from oscar_rehive.payments.weighing import disagreement, with_possible_time
+from oscar_rehive.payments.weighing import digest, disagreement, with_possible_time
+from oscar_rehive.rehive.statuses import Status
 from oscar_rehive.rehive.wire import RemoteInvoice
+
+UNTOUCHED = (Status.DRAFT.value, Status.INITIATED.value)
+"""How an invoice is made; one that says something else has been in somebody's hands."""
 
 
 class NotOpened(Exception):
@@ -34,7 +37,7 @@ def adopt(invoice: Invoice, remote: RemoteInvoice, source: str) -> None:
     invoice.refresh_from_db()
     if invoice.close_due:
         close_at_rehive(invoice, source)
-    elif invoice.remote_id and invoice.remote_status not in ("draft", "initiated"):
+    elif invoice.remote_id and invoice.remote_status not in UNTOUCHED:
         # Found later than it was made, it may be paid by now.
         refresh(invoice, source)
     if fault:
@@ -48,6 +51,8 @@ def _take(plan: Plan, pk: int, remote: RemoteInvoice) -> str:
     fault = _fault(invoice, remote)
     others = [other for other in plan.payable() if other is not invoice and not other.close_due]
     _fill_in(plan, invoice, remote)
+    if not fault and remote.status in UNTOUCHED:
+        invoice.told = digest(remote)
     plan.rest(invoice, ANSWERED, by="Rehive")
     invoice.close_due = (
         invoice.close_due
@@ -84,7 +89,6 @@ def _end(plan: Plan, pk: int, used: Invoice) -> str:
         invoice=invoice,
         ways_out="Look at that invoice in Rehive's app, and ask Rehive's support.",
     )
-    follow_the_order(plan)
     return fault
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 from django.db.models import Model
@@ -44,22 +45,84 @@ def case_of(payment: OrderPayment) -> Case:
     return _case(payment, shop.find(payment.order_number), shop)
 
 
+def cases_of(payments: Collection[OrderPayment]) -> dict[int, Case]:
+    """The same of many, by the payment's primary key, in as many statements as of one."""
+    shop = get_shop()
+    orders = shop.find_many([payment.order_number for payment in payments])
+    invoices, refunds, attentions = _rows_of(payments)
+    return {
+        payment.pk: _made(
+            payment,
+            orders.get(payment.order_number),
+            shop,
+            invoices[payment.pk],
+            refunds[payment.pk],
+            attentions[payment.pk],
+        )
+        for payment in payments
+    }
+
+
 def _case(payment: OrderPayment, order: Order | None, shop: Shop) -> Case:
-    if order is not None and not payment.is_for(order.key):
-        order = None
-    invoices = tuple(Invoice.objects.filter(payment=payment).order_by("attempt"))
+    pk = payment.pk
+    invoices, refunds, attentions = _rows_of([payment])
+    return _made(payment, order, shop, invoices[pk], refunds[pk], attentions[pk])
+
+
+def _rows_of(
+    payments: Collection[OrderPayment],
+) -> tuple[
+    dict[int, list[Invoice]],
+    dict[int, list[Refund]],
+    dict[int, list[Attention]],
+]:
+    invoices: dict[int, list[Invoice]] = defaultdict(list)
+    refunds: dict[int, list[Refund]] = defaultdict(list)
+    attentions: dict[int, list[Attention]] = defaultdict(list)
+    by_invoice: dict[int, int] = {}
+    for invoice in Invoice.objects.filter(payment__in=payments).order_by("attempt"):
+        invoices[invoice.payment_id].append(invoice)
+        by_invoice[invoice.pk] = invoice.payment_id
+    for refund in (
+        Refund.objects.filter(invoice__in=by_invoice).order_by("pk") if by_invoice else ()
+    ):
+        refunds[by_invoice[refund.invoice_id]].append(refund)
+    for attention in Attention.objects.filter(payment__in=payments).order_by("pk"):
+        attentions[attention.payment_id].append(attention)
+    return invoices, refunds, attentions
+
+
+def _made(
+    payment: OrderPayment,
+    order: Order | None,
+    shop: Shop,
+    invoices: Sequence[Invoice],
+    refunds: Sequence[Refund],
+    attentions: Sequence[Attention],
+) -> Case:
     return Case(
         now=timezone.now(),
-        order=order,
+        order=order if order is not None and payment.is_for(order.key) else None,
         payment=payment,
-        invoices=invoices,
-        refunds=tuple(Refund.objects.filter(invoice__payment=payment).order_by("pk"))
-        if invoices
-        else (),
-        attentions=tuple(Attention.objects.filter(payment=payment).order_by("pk")),
+        invoices=tuple(invoices),
+        refunds=tuple(refunds),
+        attentions=tuple(attentions),
         config=conf.as_it_is(),
         ledger_places=shop.ledger_places,
         ledger_limit=shop.ledger_limit,
+    )
+
+
+def changes_nothing(plan: Plan) -> bool:
+    """Whether carrying ``plan`` out would write no more than that Rehive was asked."""
+    case = plan.case
+    if plan.entries or plan.movements or plan.lost or plan.move or plan.releases or plan.holds:
+        return False
+    befores = [case.payment, *case.invoices, *case.refunds, *case.attentions]
+    afters = [plan.payment, *plan.invoices, *plan.refunds, *plan.attentions]
+    return len(befores) == len(afters) and not any(
+        set(_changes(before, after)) - {"asked_at"}
+        for before, after in zip(befores, afters, strict=True)
     )
 
 
@@ -116,13 +179,17 @@ def _write(before: Model | None, after: Model) -> None:
     if before is None:
         after.save(force_insert=True)
         return
-    changes = {
+    changes = _changes(before, after)
+    if changes:
+        type(after)._default_manager.filter(pk=after.pk).update(**changes)
+
+
+def _changes(before: Model, after: Model) -> dict[str, Any]:
+    return {
         field.attname: getattr(after, field.attname)
         for field in after._meta.concrete_fields
         if getattr(after, field.attname) != getattr(before, field.attname)
     }
-    if changes:
-        type(after)._default_manager.filter(pk=after.pk).update(**changes)
 
 
 def _move_money(plan: Plan, shop: Shop, movement: Any) -> None:

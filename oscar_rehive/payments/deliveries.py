@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
@@ -125,17 +125,23 @@ def work_on(delivery: Delivery) -> None:
             send_confirmation_soon(payment)
 
 
-def work_on_waiting(remote_id: str, reference: str) -> list[Delivery]:
+def work_on_waiting(remote_id: str, reference: str, *, since: datetime) -> list[Delivery]:
     """The same with every delivery that waits with this hint, of which there can be hundreds after
-    an outage: one question to Rehive answers them all. Returns those that wait still, for a fault of
-    the shop's own; mails are left to the caller.
+    an outage: one question to Rehive answers them all, or none where it was asked after they came, and
+    not before ``since`` (UTC). Returns those that wait still, for a fault of the shop's own; mails are left
+    to the caller.
 
     Raises ``RehiveError`` or ``ImproperlyConfigured`` when Rehive cannot be asked.
     """
     # Read before Rehive is asked: one that comes meanwhile may tell something newer.
     hint = {"remote_id": remote_id, "reference": reference}
     waiting = list(Delivery.objects.filter(state=Delivery.State.NEW, **hint).order_by("pk"))
-    if waiting:
+    known = Invoice.objects.filter(remote_id=remote_id, asked_at__gt=since)
+    if waiting and known.filter(asked_at__gt=max(one.received_at for one in waiting)).exists():
+        # A page has shown it since they came.
+        for delivery in waiting:
+            _finish(delivery, Delivery.State.DONE, "")
+    elif waiting:
         _settle(waiting)
     return [delivery for delivery in waiting if delivery.state == Delivery.State.NEW]
 

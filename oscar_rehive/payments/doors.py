@@ -39,30 +39,43 @@ def find_by_reference(
     takes as long as ``timeouts`` let it. Raises ``RuntimeError`` inside a transaction (P8), and no
     ``RehiveError``: the other way remains.
     """
-    client = client_for(business)
-    key = _cache_key(business)
-    is_open = remembered(key)
-    if is_open is False:
+    if not is_open(business, timeouts=timeouts):
         return None
     try:
-        if is_open is None:
-            known = _known_invoice(business)
-            if known is None:
-                return None
-            is_open = _passes_control(client, known, timeouts)
-            remember(key, is_open, OPEN_SECONDS if is_open else SHUT_SECONDS)
-            if not is_open:
-                return None
-        shown = list(_first(client, MOST, timeouts, request_reference=reference))
+        shown = list(_first(client_for(business), MOST, timeouts, request_reference=reference))
     except RehiveError:
-        remember(key, False, SHUT_SECONDS)
+        shut(business)
         return None
     found = [remote for remote in shown if remote.reference == reference]
     if len(found) == len(shown):
         return found
     # Not filtered any more. What is there is there; that nothing is there would mean nothing at all.
-    remember(key, False, SHUT_SECONDS)
+    shut(business)
     return found or None
+
+
+def is_open(business: conf.BusinessConfig, *, timeouts: Timeouts) -> bool:
+    """Whether the second door of ``business`` can be trusted: three calls where that was not tried within
+    the hour. Raises ``RuntimeError`` inside a transaction (P8)."""
+    client = client_for(business)
+    key = _cache_key(business)
+    known = remembered(key)
+    if known is not None:
+        return bool(known)
+    invoice = _known_invoice(business)
+    if invoice is None:
+        return False
+    try:
+        passed = _passes_control(client, invoice, timeouts)
+    except RehiveError:
+        passed = False
+    remember(key, passed, OPEN_SECONDS if passed else SHUT_SECONDS)
+    return passed
+
+
+def shut(business: conf.BusinessConfig) -> None:
+    """Trust the second door no more, for a while."""
+    remember(_cache_key(business), False, SHUT_SECONDS)
 
 
 def _known_invoice(business: conf.BusinessConfig) -> Invoice | None:

@@ -16,7 +16,6 @@ from oscar_rehive.payments.adopting import adopt, next_attempt
 from oscar_rehive.payments.carrying_out import change
 from oscar_rehive.payments.closing import close_at_rehive
 from oscar_rehive.payments.doors import find_by_reference
-from oscar_rehive.payments.ending import follow_the_order
 from oscar_rehive.payments.gateway import (
     QUICK,
     BusinessNotUsable,
@@ -136,7 +135,8 @@ def _find(invoice: Invoice, source: str) -> RemoteInvoice | None:
 
 def give_up(invoice: Invoice, source: str) -> None:
     """End an attempt that Rehive does not know. It ``may_exist`` still: an abandoned create can
-    land late, so reconcile goes on looking for it for a while."""
+    land late, so reconcile goes on looking for it for a while. Whether its order has come to an end too is
+    looked at by ``finish``."""
 
     def decide(plan: Plan) -> None:
         current = plan.invoice(invoice.pk)
@@ -144,7 +144,6 @@ def give_up(invoice: Invoice, source: str) -> None:
             current.state, current.close_due = Invoice.State.CLOSED, False
             plan.write("Rehive does not know the invoice; it was ended.", invoice=current)
             plan.rest(current, ANSWERED, by="Rehive")
-            follow_the_order(plan)
 
     change(invoice.order_number, source, decide)
 

@@ -42,7 +42,7 @@ AT_A_TIME = 500
 KEPT_FOR = timedelta(days=7)
 LIMIT_MET = "Rehive's limit was met; the next run begins with "
 
-Stage = Callable[[], Iterator[Task]]
+Stage = Callable[[Summary], Iterator[Task]]
 
 
 def reconcile(watch: Callable[[Iterator[Task]], Iterable[Task]] = iter) -> Summary:
@@ -79,8 +79,8 @@ def _in_turn() -> tuple[Stage, ...]:
 
 class _Run:
     def __init__(self) -> None:
-        self.begun = timezone.now()
-        self.summary = Summary()
+        self.summary = Summary(begun=timezone.now())
+        self.begun = self.summary.begun
         self.left_alone: set[str] = set()
         self.in_a_row: Counter[str] = Counter()
         self.had_turn: set[str] = set()
@@ -89,7 +89,7 @@ class _Run:
 
     def untried(self, stage: Stage) -> Iterator[Task]:
         """What ``stage`` gives and nobody has tried in vain."""
-        every = stage()
+        every = stage(self.summary)
         while some := list(islice(every, AT_A_TIME)):
             retries = {
                 row.task: row for row in Retry.objects.filter(task__in=[one.key for one in some])
@@ -99,8 +99,11 @@ class _Run:
                 if retry is None:
                     yield task
                 elif retry.again_at <= timezone.now() and retry.tried_at < self.begun:
-                    self.again.append((retry.tried_at, task))
                     self.stage_of[task.key] = stage.__name__
+                    if task.spares:
+                        yield task
+                    else:
+                        self.again.append((retry.tried_at, task))
 
     def tried_in_vain(self) -> Iterator[Task]:
         """What the stages so far gave besides, and what is not to wait: that which was tried longest ago

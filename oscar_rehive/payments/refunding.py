@@ -145,4 +145,3 @@ def _note_failed_request(asked: Refund, error: RehiveError) -> None:
         plan.write(f"The refund could not be asked for: {error}", invoice=current.invoice)
 
     change(asked.invoice.order_number, Entry.Source.STAFF, decide)
-    asked.refresh_from_db()

@@ -104,10 +104,12 @@ def settle_news(plan: Plan, news: News) -> Weight:
 
 
 def _outline(plan: Plan, invoice: Invoice) -> tuple[object, ...]:
-    waiting = [
-        one for one in plan.attentions if one.invoice_id == invoice.pk and not one.resolved_at
+    facts = [
+        (one.kind, one.subject, one.resolved_at)
+        for one in plan.attentions
+        if one.invoice_id == invoice.pk
     ]
-    return invoice.told, invoice.state, invoice.close_due, invoice.received, len(waiting)
+    return invoice.told, invoice.state, invoice.close_due, invoice.received, facts
 
 
 def _apply(plan: Plan, invoice: Invoice, remote: RemoteInvoice) -> None:

@@ -7,6 +7,8 @@ settled again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -26,6 +28,26 @@ from oscar_rehive.rehive.wire import RemoteInvoice, RemoteRefund
 
 _ROUNDS = 4
 
+SKEW = timedelta(minutes=1)
+"""How far the clocks of a shop's machines may differ."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What a list that was asked for at ``asked_at`` (UTC) tells of an invoice, and of its refunds if it
+    tells of those."""
+
+    remote: RemoteInvoice
+    asked_at: datetime
+    refunds: tuple[RemoteRefund, ...] | None = None
+
+    def version_of(self, invoice: Invoice) -> int:
+        """The version that ``invoice`` had at that moment; one that it never has where somebody may have
+        settled it since: then only what is newer by its stamp is believed, or Rehive is asked again."""
+        overtaken = invoice.asked_at is not None and invoice.asked_at > self.asked_at - SKEW
+        return -1 if overtaken else int(invoice.version)
+
+
 MOST_FAILURES = 2
 """After so many answers in a row that make no sense a person is called."""
 
@@ -37,51 +59,61 @@ def refresh(
     timeouts: Timeouts = Timeouts(),
     with_refunds: bool = False,
     just_read: bool = False,
+    listed: Listed | None = None,
 ) -> None:
     """Ask Rehive about ``invoice`` and settle what it says; ``invoice`` is as in the database after.
 
     ``with_refunds``: also ask for the refunds of money that came. ``just_read``: ``invoice`` comes
     from the database this moment, and where Rehive says what was settled before, that is the end of
-    it, without a lock; whatever else has changed about the order is reconcile's to see.
+    it, without a lock; whatever else has changed about the order is reconcile's to see. ``listed``: what
+    a list has just told of it, which spares the question; nothing happens where somebody settled since.
 
     Raises ``RehiveError`` or ``ImproperlyConfigured`` when Rehive cannot be asked; nothing has changed
     then, but that a person is told of what will not mend by itself.
     """
     client = client_of(invoice, source)
     for round_ in range(_ROUNDS):
-        if round_ or not just_read:
+        is_first = not round_
+        if not (is_first and just_read):
             invoice.refresh_from_db()
         if invoice.remote_id is None:
             return
+        known = listed if is_first else None
         unanswered: frozenset[int] = frozenset()
-        if with_refunds and invoice.received:
+        if with_refunds and invoice.received and not (known and known.refunds):
             unanswered = unanswered_refunds(invoice)
+        version = known.version_of(invoice) if known else invoice.version
+        remote = known.remote if known else _ask(client, invoice, source, timeouts)
+        refunds, trouble = known.refunds if known else None, None
         try:
-            remote = client.invoice(invoice.remote_id, timeouts=timeouts)
-        except NotFound:
-            _note_vanished(invoice, source)
-            raise
-        except Unintelligible as error:
-            _note_unreadable(invoice, source, error)
-            raise
-        refunds, trouble = None, None
-        if _asks_for_refunds(invoice, remote, with_refunds):
-            try:
+            if refunds is None and asks_for_refunds(invoice, remote, with_refunds):
                 refunds = tuple(client.refunds(invoice.remote_id, timeouts=timeouts))
-                if invoice.state != Invoice.State.PAID:
-                    _follow_parts(invoice, source, timeouts)
-            except RehiveError as error:
-                if remote.refunded:
-                    raise
-                trouble = error  # a list that cannot be had must not keep an order unpaid
-        if just_read and not round_ and not unanswered and _is_known(invoice, remote, refunds):
+            if refunds is not None and invoice.state != Invoice.State.PAID:
+                _follow_parts(invoice, source, timeouts)
+        except RehiveError as error:
+            if remote.refunded:
+                raise
+            trouble = error  # a list that cannot be had must not keep an order unpaid
+        if just_read and is_first and not unanswered and _is_known(invoice, remote, refunds):
             return
         elsewhere = noted_elsewhere(invoice, refunds or ())
-        news = News(invoice.pk, remote, invoice.version, refunds, unanswered, elsewhere)
-        if _settle(invoice, news, source) is not Weight.OVERTAKEN:
+        news = News(invoice.pk, remote, version, refunds, unanswered, elsewhere)
+        if _settle(invoice, news, source) is not Weight.OVERTAKEN or known:
             if trouble is not None and with_refunds:
                 raise trouble
             return
+
+
+def _ask(client: Client, invoice: Invoice, source: str, timeouts: Timeouts) -> RemoteInvoice:
+    """What Rehive says of ``invoice`` now; a person is told where that cannot be had for good."""
+    try:
+        return client.invoice(invoice.remote_id or "", timeouts=timeouts)
+    except NotFound:
+        _note_vanished(invoice, source)
+        raise
+    except Unintelligible as error:
+        _note_unreadable(invoice, source, error)
+        raise
 
 
 def follow(invoice: Invoice, source: str, *, timeouts: Timeouts = Timeouts()) -> None:
@@ -162,7 +194,8 @@ def noted_elsewhere(invoice: Invoice, told: Sequence[RemoteRefund]) -> frozenset
     return frozenset(one for one in found.values_list("remote_id", flat=True) if one)
 
 
-def _asks_for_refunds(invoice: Invoice, remote: RemoteInvoice, wanted: bool) -> bool:
+def asks_for_refunds(invoice: Invoice, remote: RemoteInvoice, wanted: bool) -> bool:
+    """Whether the refunds of ``invoice`` must be known before ``remote`` is settled, or are ``wanted``."""
     status = Status.known(remote.status)
     says_paid = status is not None and MEANINGS[status].attempt is Invoice.State.PAID
     if invoice.state != Invoice.State.PAID and (remote.refunded or says_paid):

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from django.db.models import Count, Max, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from oscar_rehive import conf
+from oscar_rehive.cleaning import without_secrets
 from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment
 from oscar_rehive.payments.cancelling import (
     NotCancellable,
@@ -28,23 +29,22 @@ from oscar_rehive.payments.deliveries import lost_attempts, work_on_waiting
 from oscar_rehive.payments.mails import send_confirmation
 from oscar_rehive.payments.obstacles import remind_of_money
 from oscar_rehive.payments.plans import Plan
+from oscar_rehive.payments.reading import due, is_of_interest, read
 from oscar_rehive.payments.refunding import IN_FLIGHT
 from oscar_rehive.payments.rules import give_paid_status
 from oscar_rehive.payments.settling import refresh
-from oscar_rehive.payments.strays import find_all, lost_of
 from oscar_rehive.rehive.exceptions import NotFound
 from oscar_rehive.shop import Standing, get_shop
 
-YOUNG = timedelta(hours=2)
-OPEN_EVERY = timedelta(minutes=20)
-"""Open invoices are asked about at every run while they are young, and this seldom after that."""
+WATCHED_FOR = timedelta(days=120)
+"""How long after the end of its time to pay an order is looked at whose status somebody changes."""
 
-AGAIN_EVERY = timedelta(hours=24)
-PAID_FOR = timedelta(days=120)
-CLOSED_FOR = timedelta(days=21)
-"""Invoices that were paid or have ended are asked about this seldom, and for this long after the
-payment or the end of the payment window: a refund in Rehive's own app, or money that comes after an
-invoice has expired, may be told by no webhook."""
+YOUNG = timedelta(hours=2)
+REFUNDS_EVERY = timedelta(minutes=20)
+"""Refunds on their way are asked about at every run while they are young, and this seldom after that."""
+
+AT_A_TIME = 500
+"""So many rows are read at once, and no more stand in memory."""
 
 MAIL_SERVER = "the mail server"
 
@@ -53,15 +53,18 @@ SOURCE = Entry.Source.RECONCILE
 
 @dataclass
 class Summary:
-    """What a run did. ``failures`` are things that another run must do again, as texts;
-    ``attention`` is how many facts wait for a person."""
+    """What a run that began at ``begun`` (UTC) did. ``failures`` are things that another run must do again,
+    as texts; ``attention`` is how many facts wait for a person. ``still_here`` is to be called by what
+    takes long: others that run meanwhile know by it that it goes on."""
 
+    begun: datetime = field(default_factory=timezone.now)
     asked: int = 0
     paid: int = 0
     cancelled: int = 0
     mailed: int = 0
     attention: int = 0
     failures: list[str] = field(default_factory=list)
+    still_here: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
 
     def __str__(self) -> str:
         return (
@@ -76,12 +79,14 @@ class Task:
     """One thing to put right: what it is about, whom that asks (the id of a business, the mail server, or
     nobody), and the way to do it, which tells whether anything has come of it: False is no fault, but
     must not be tried again and again. ``stand`` is how the thing stands: a task that was tried in vain is
-    another one as soon as that has changed."""
+    another one as soon as that has changed. One that ``spares`` others their questions is not put behind
+    what has not been tried."""
 
     name: str
     asks: str
     do: Callable[[Summary], bool]
     stand: object = ""
+    spares: bool = False
 
     @property
     def key(self) -> str:
@@ -89,11 +94,11 @@ class Task:
         return f"{self.name} [{self.stand}]"[-255:]
 
 
-def _standing() -> Iterator[Task]:
+def _standing(summary: Summary) -> Iterator[Task]:
     """Orders whose status somebody has changed since it was last seen, whoever and however: cancelled and
     yet holding stock, taken back and holding none, paid and pending again. And those whose payment had
     ended because others paid, and that nobody pays any more."""
-    shop, young = get_shop(), timezone.now() - PAID_FOR
+    shop, young = get_shop(), timezone.now() - WATCHED_FOR
 
     def payments(**which: object) -> QuerySet[Any, Any]:
         found = OrderPayment.objects.filter(window_ends_at__gt=young, **which)
@@ -120,16 +125,14 @@ def _look(number: str, summary: Summary) -> bool:
     return True
 
 
-def _closings() -> Iterator[Task]:
+def _closings(summary: Summary) -> Iterator[Task]:
     """Orders that wait for their end, and invoices that must not stay payable."""
     wished = OrderPayment.objects.filter(paid_at=None, closed_at=None).exclude(cancel_reason="")
-    due = OrderPayment.objects.filter(invoices__close_due=True)
-    of = dict(due.values_list("pk", "invoices__business_id"))
-    for pk, number, stand in _payments(
-        OrderPayment.objects.filter(Q(pk__in=wished) | Q(pk__in=due))
-    ):
+    unclosed = OrderPayment.objects.filter(invoices__close_due=True)
+    both = OrderPayment.objects.filter(Q(pk__in=wished) | Q(pk__in=unclosed))
+    for number, asks, stand in _payments(both, Invoice.objects.filter(close_due=True)):
         name = f"closing invoices of order {number}"
-        yield Task(name, of.get(pk, ""), partial(_finish, number), stand)
+        yield Task(name, asks, partial(_finish, number), stand)
 
 
 def _finish(number: str, summary: Summary) -> bool:
@@ -140,34 +143,53 @@ def _finish(number: str, summary: Summary) -> bool:
     return not OrderPayment.objects.filter(still, order_number=number).exists()
 
 
-def _overdue() -> Iterator[Task]:
+def _overdue(summary: Summary) -> Iterator[Task]:
     """Orders whose payment window is over. Rehive is asked about every attempt first, also about one
     that had expired or failed and may have been paid since: never cancel blind (peer bug 9)."""
     over = OrderPayment.objects.filter(
         window_ends_at__lte=timezone.now(), paid_at=None, closed_at=None, cancel_reason=""
     )
-    newest = Invoice.objects.filter(payment=OuterRef("pk")).order_by("-attempt")
-    over = over.annotate(asks=Subquery(newest.values("business_id")[:1]))
-    of = dict(over.order_by().values_list("pk", "asks"))
-    for pk, number, stand in _payments(over):
-        yield Task(f"order {number}", of.get(pk) or "", partial(_expire, number), stand)
+    for number, asks, stand in _payments(over):
+        yield Task(f"order {number}", asks, partial(_expire, number), stand)
 
 
-def _payments(payments: QuerySet[OrderPayment]) -> list[tuple[int, str, str]]:
-    """The key, number and stand of ``payments``: whatever happens to one, or is resolved by a person,
-    changes its stand."""
+def _payments(
+    payments: QuerySet[OrderPayment], asking: QuerySet[Invoice] | None = None
+) -> Iterator[tuple[str, str, str]]:
+    """The numbers of ``payments``, whom each asks (the business of its newest invoice ``asking``), and how
+    it stands: whatever happens to one, or is resolved by a person, changes its stand."""
+    of_it = Invoice.objects.all() if asking is None else asking
+    newest = of_it.filter(payment=OuterRef("pk")).order_by("-attempt")
     resolved = Count("attentions", filter=Q(attentions__resolved_at__isnull=False), distinct=True)
-    found = payments.annotate(last=Max("entries"), resolved=resolved).order_by("pk")
-    rows = found.values_list("pk", "order_number", "last", "resolved")
-    return [(pk, number, f"{last} {resolved}") for pk, number, last, resolved in rows]
+    told = OrderPayment.objects.annotate(
+        last=Max("entries"), resolved=resolved, asks=Subquery(newest.values("business_id")[:1])
+    )
+    for pks in _in_parts(payments.order_by("pk").values_list("pk", flat=True)):
+        rows = told.filter(pk__in=pks).order_by("pk")
+        for number, asks, last, done in rows.values_list(
+            "order_number", "asks", "last", "resolved"
+        ):
+            yield number, asks or "", f"{last} {done}"
+
+
+def _in_parts(every: QuerySet[Any, Any]) -> Iterator[list[Any]]:
+    """The keys, some at a time. Only keys are kept: what belongs to 60,000 of them was more than a run had
+    memory for."""
+    keys = list(every)
+    for start in range(0, len(keys), AT_A_TIME):
+        yield keys[start : start + AT_A_TIME]
 
 
 def _expire(number: str, summary: Summary) -> bool:
     payment = OrderPayment.objects.get(order_number=number)
-    for invoice in payment.invoices.filter(state=Invoice.State.OPEN):
+    if payment.is_settled:
+        return True  # another run was quicker
+    since = max(payment.window_ends_at, summary.begun)
+    unseen = payment.invoices.filter(Q(asked_at=None) | Q(asked_at__lt=since))
+    for invoice in unseen.filter(state=Invoice.State.OPEN):
         refresh(invoice, SOURCE)
     # Also of a payment that is held for a person: staff may have accepted it by hand.
-    ended = payment.invoices.exclude(state__in=[Invoice.State.OPENING, Invoice.State.OPEN])
+    ended = unseen.exclude(state__in=[Invoice.State.OPENING, Invoice.State.OPEN])
     for invoice in ended.filter(business_id__in=conf.current().by_id).exclude(remote_id=None):
         _refresh_ended(invoice)
     payment.refresh_from_db()
@@ -182,40 +204,71 @@ def _expire(number: str, summary: Summary) -> bool:
     return done
 
 
-def _deliveries() -> Iterator[Task]:
+def _lists(summary: Summary) -> Iterator[Task]:
+    """Each business's list of invoices: what is due, what has ended and changed all the same (money that
+    comes late, a refund in Rehive's own app), and attempts whose answer never came."""
+    for business in conf.current().businesses.values():
+        if is_of_interest(business):
+            name = f"reading the invoices in {business.currency}"
+            yield Task(name, business.business_id, partial(_read, business), spares=True)
+
+
+def _read(business: conf.BusinessConfig, summary: Summary) -> bool:
+    settled = read(business, summary.still_here)
+    summary.asked += settled.met
+    summary.paid += settled.paid
+    summary.failures += map(without_secrets, settled.failures)
+    return True
+
+
+def _deliveries(summary: Summary) -> Iterator[Task]:
     """What the webhook told and nobody could work on yet: all about the same invoice at once."""
     waiting = Delivery.objects.filter(state=Delivery.State.NEW)
-    alike = waiting.values_list("remote_id", "reference").annotate(
-        first=Min("pk"), newest=Max("pk")
-    )
-    for remote_id, reference, _, newest in alike.order_by("first"):
-        known = Invoice.objects.filter(remote_id=remote_id).first()
-        invoice = known or lost_attempts(reference).first()
-        asks = invoice.business_id if invoice else ""
-        work = partial(_work_on, remote_id, reference)
-        yield Task(f"deliveries about {remote_id}", asks, work, newest)
+    given: set[tuple[str, str]] = set()
+    for pks in _in_parts(waiting.order_by("pk").values_list("pk", flat=True)):
+        rows = waiting.filter(pk__in=pks).order_by("pk").values_list("remote_id", "reference")
+        hints = [hint for hint in dict.fromkeys(rows) if hint not in given]
+        given.update(hints)
+        ids = [remote_id for remote_id, _ in hints]
+        known = dict(
+            Invoice.objects.filter(remote_id__in=ids).values_list("remote_id", "business_id")
+        )
+        alike = waiting.filter(remote_id__in=ids).values_list("remote_id", "reference")
+        newest = {row[:2]: row[2] for row in alike.annotate(newest=Max("pk")).order_by()}
+        for hint in hints:
+            remote_id, reference = hint
+            asks = known.get(remote_id) or _business_of_lost(reference)
+            name = f"deliveries about {remote_id}"
+            yield Task(name, asks, partial(_work_on, remote_id, reference), newest.get(hint, ""))
+
+
+def _business_of_lost(reference: str) -> str:
+    lost = lost_attempts(reference).first()
+    return lost.business_id if lost else ""
 
 
 def _work_on(remote_id: str, reference: str, summary: Summary) -> bool:
-    left = work_on_waiting(remote_id, reference)
+    left = work_on_waiting(remote_id, reference, since=summary.begun)
     summary.failures += [f"delivery {one.pk}: {one.reason}" for one in left]
     return not left
 
 
-def _open() -> Iterator[Task]:
-    """Those that nobody has asked about for the longest time first."""
-    now = timezone.now()
-    due = Q(created_at__gt=now - YOUNG) | Q(asked_at=None) | Q(asked_at__lte=now - OPEN_EVERY)
-    open_now = Q(due, state=Invoice.State.OPEN) | Q(doubted_since__isnull=False)
-    return _invoices("invoice", Invoice.objects.filter(open_now).order_by("asked_at"), _ask)
+def _open(summary: Summary) -> Iterator[Task]:
+    """Those of the open ones that no page has shown, first those that nobody has asked about for the longest
+    time."""
+    unseen = Q(asked_at=None) | Q(asked_at__lt=summary.begun)
+    return _invoices("invoice", Invoice.objects.filter(due(summary.begun), unseen), _ask)
 
 
 def _invoices(
     what: str, invoices: QuerySet[Invoice], do: Callable[[int, Summary], bool]
 ) -> Iterator[Task]:
-    rows = invoices.values_list("pk", "payment__order_number", "attempt", "business_id", "version")
-    for pk, number, attempt, business_id, version in list(rows):
-        yield Task(f"{what} #{number} ({attempt})", business_id, partial(do, pk), version)
+    for pks in _in_parts(invoices.order_by("asked_at", "pk").values_list("pk", flat=True)):
+        rows = Invoice.objects.filter(pk__in=pks).order_by("asked_at", "pk")
+        for pk, number, attempt, business_id, version in rows.values_list(
+            "pk", "payment__order_number", "attempt", "business_id", "version"
+        ):
+            yield Task(f"{what} #{number} ({attempt})", business_id, partial(do, pk), version)
 
 
 def _invoice(pk: int) -> Invoice:
@@ -224,45 +277,26 @@ def _invoice(pk: int) -> Invoice:
 
 def _ask(pk: int, summary: Summary) -> bool:
     invoice = _invoice(pk)
+    if invoice.asked_at is not None and invoice.asked_at >= summary.begun:
+        return True  # somebody else was quicker
     refresh(invoice, SOURCE)
     summary.asked += 1
     summary.paid += invoice.state == Invoice.State.PAID
     return True
 
 
-def _refunds() -> Iterator[Task]:
+def _refunds(summary: Summary) -> Iterator[Task]:
     """Refunds on their way."""
-    giving = Invoice.objects.filter(refunds__status__in=IN_FLIGHT).distinct()
-    return _invoices("refunds of invoice", giving.order_by("asked_at"), _follow)
+    begun = summary.begun
+    young = Q(refunds__created_at__gt=begun - YOUNG, asked_at__lt=begun)
+    in_turn = young | Q(asked_at=None) | Q(asked_at__lte=begun - REFUNDS_EVERY)
+    giving = Invoice.objects.filter(in_turn, refunds__status__in=IN_FLIGHT)
+    found = Invoice.objects.filter(pk__in=giving)
+    return _invoices("refunds of invoice", found, _follow)
 
 
 def _follow(pk: int, summary: Summary) -> bool:
     refresh(_invoice(pk), SOURCE, with_refunds=True)
-    summary.asked += 1
-    return True
-
-
-def _ended() -> Iterator[Task]:
-    """Now and then every invoice that was paid, for what was refunded or taken back in Rehive's own
-    app; and every one that has ended, for money that came all the same. Not those of a business that
-    the settings no longer name: with them nothing is owed."""
-    now = timezone.now()
-    paid = ~Q(received=0) & (
-        Q(payment__paid_at__gt=now - PAID_FOR) | Q(payment__window_ends_at__gt=now - PAID_FOR)
-    )
-    closed = Q(state=Invoice.State.CLOSED, payment__window_ends_at__gt=now - CLOSED_FOR)
-    again = Invoice.objects.filter(
-        paid | closed, asked_at__lte=now - AGAIN_EVERY, business_id__in=conf.current().by_id
-    )
-    return _invoices("invoice", again.exclude(remote_id=None).order_by("asked_at"), _ask_again)
-
-
-def _ask_again(pk: int, summary: Summary) -> bool:
-    invoice = _invoice(pk)
-    was_paid = invoice.state == Invoice.State.PAID
-    _refresh_ended(invoice)
-    summary.asked += 1
-    summary.paid += not was_paid and invoice.state == Invoice.State.PAID
     return True
 
 
@@ -276,21 +310,8 @@ def _refresh_ended(invoice: Invoice) -> None:
         Invoice.objects.filter(pk=invoice.pk).update(asked_at=timezone.now())
 
 
-def _lost() -> Iterator[Task]:
-    """Attempts whose answer never came: one look through each business's invoices for all."""
-    for business in conf.current().businesses.values():
-        if lost_of(business).exists():
-            name = f"looking for unanswered invoices in {business.currency}"
-            yield Task(name, business.business_id, partial(_find, business))
-
-
-def _find(business: conf.BusinessConfig, summary: Summary) -> bool:
-    find_all(business)
-    return True
-
-
-def _statuses() -> Iterator[Task]:
-    for _, number, stand in _payments(OrderPayment.objects.filter(status_due=True)):
+def _statuses(summary: Summary) -> Iterator[Task]:
+    for number, _, stand in _payments(OrderPayment.objects.filter(status_due=True)):
         yield Task(f"status of order {number}", "", partial(_set_status, number), stand)
 
 
@@ -304,10 +325,13 @@ def _set_status(number: str, summary: Summary) -> bool:
     return not OrderPayment.objects.get(order_number=number).status_due
 
 
-def _mails() -> Iterator[Task]:
-    due = OrderPayment.objects.filter(mail_due_at__isnull=False, mail_sent_at=None)
-    for number in list(due.order_by("mail_due_at").values_list("order_number", flat=True)):
-        yield Task(f"confirmation of order {number}", MAIL_SERVER, partial(_mail, number))
+def _mails(summary: Summary) -> Iterator[Task]:
+    waiting = OrderPayment.objects.filter(mail_due_at__isnull=False, mail_sent_at=None)
+    for numbers in _in_parts(
+        waiting.order_by("mail_due_at").values_list("order_number", flat=True)
+    ):
+        for number in numbers:
+            yield Task(f"confirmation of order {number}", MAIL_SERVER, partial(_mail, number))
 
 
 def _mail(number: str, summary: Summary) -> bool:
@@ -315,9 +339,9 @@ def _mail(number: str, summary: Summary) -> bool:
     return True
 
 
-# What is due comes first, then what was told, then what is merely looked at, and last what may read a
-# whole list. What was settled on the way is finished at the end; the mails last, for a mail server that
-# hangs must not keep orders from being settled.
+# What is due comes first; then what the lists show, which spares most of the questions behind it. What was
+# settled on the way is finished at the end; the mails last, for a mail server that hangs must not keep
+# orders from being settled.
 FIRST = (_standing,)
-ASKING = (_closings, _overdue, _deliveries, _open, _refunds, _ended, _lost)
+ASKING = (_closings, _lists, _overdue, _deliveries, _open, _refunds)
 LAST = (_closings, _statuses, _mails)

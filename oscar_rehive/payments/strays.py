@@ -1,27 +1,34 @@
-"""Attempts whose answer never came, or not every one: looked for in Rehive's whole list (P5)."""
+"""Attempts whose answer never came, or not every one: looked for in Rehive's lists (P5)."""
 
 from __future__ import annotations
 
 import contextlib
-from datetime import timedelta
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from oscar_rehive import conf
 from oscar_rehive.models import Attention, Entry, Invoice
+from oscar_rehive.payments import doors
 from oscar_rehive.payments.adopting import NotOpened, adopt, adopt_twin
 from oscar_rehive.payments.carrying_out import change
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.opening import give_up, matching
 from oscar_rehive.payments.plans import Plan
-from oscar_rehive.rehive.exceptions import NotAllReadable
+from oscar_rehive.rehive.client import Timeouts
 from oscar_rehive.rehive.wire import RemoteInvoice
 
 STRAYS_FOR = timedelta(hours=48)
 STRAYS_EVERY = timedelta(minutes=30)
 """How long, and how often, an attempt that Rehive did not know is still looked for: a create that was
 abandoned can land after its retry."""
+
+MOST_BY_REFERENCE = 20
+"""In one run; the others are found in the list."""
+
+SOURCE = Entry.Source.RECONCILE
 
 
 def lost_of(business: conf.BusinessConfig) -> QuerySet[Invoice]:
@@ -38,44 +45,70 @@ def lost_of(business: conf.BusinessConfig) -> QuerySet[Invoice]:
     ).select_related("payment")
 
 
-def find_all(business: conf.BusinessConfig) -> None:
-    """Look for all of them in one go through the business's invoices. A person is told where the list
-    cannot be read as far as that takes."""
-    lost = {invoice.key.hex: invoice for invoice in lost_of(business)}
-    sought = [*lost, *(invoice.payment.reference for invoice in lost.values())]
-    try:
-        for remote in client_for(business).invoices(sought=sought):
-            invoice = lost.get(matching(remote))
-            if invoice is not None and remote.id != invoice.remote_id:
-                with contextlib.suppress(NotOpened):  # attention has been raised
-                    _keep(invoice, remote)
-    except NotAllReadable as error:
-        for invoice in lost.values():
-            if invoice.remote_id is None:
-                _note_unreadable(invoice, error)
-        raise
-    for invoice in lost.values():
-        if invoice.remote_id is None:
-            give_up(invoice, Entry.Source.RECONCILE)
-        Invoice.objects.filter(pk=invoice.pk).update(looked_at=timezone.now())
+def find_by_reference(business: conf.BusinessConfig) -> None:
+    """Look for those that were never answered in Rehive's second list, where that can be trusted: one call
+    for each, however long the other list is."""
+    never_answered = lost_of(business).filter(remote_id=None, looked_at=None)
+    for invoice in never_answered.order_by("pk")[:MOST_BY_REFERENCE]:
+        reference = invoice.payment.reference
+        for remote in doors.find_by_reference(business, reference, timeouts=Timeouts()) or ():
+            if matching(remote) == invoice.key.hex and remote.id != invoice.remote_id:
+                _keep(invoice, client_for(business).invoice(remote.id))
+
+
+def keep(business: conf.BusinessConfig, strange: Sequence[RemoteInvoice]) -> None:
+    """Keep those of ``strange`` (invoices of the business under ids that we do not know) that were made for
+    an attempt of ours."""
+    keys = {key for key in map(matching, strange) if _is_key(key)}
+    if not keys:
+        return
+    lost = Invoice.objects.filter(business_id=business.business_id, may_exist=True, key__in=keys)
+    attempts = {one.key.hex: one for one in lost.select_related("payment") if _is_free(one)}
+    for remote in strange:
+        if matching(remote) in attempts:
+            _keep(attempts[matching(remote)], remote)
+
+
+def _is_free(invoice: Invoice) -> bool:
+    """Whether nobody is opening it at this moment."""
+    return invoice.lease_ends_at is None or invoice.lease_ends_at <= timezone.now()
+
+
+def _is_key(text: str) -> bool:
+    return len(text) == 32 and all(letter in "0123456789abcdef" for letter in text)
 
 
 def _keep(invoice: Invoice, remote: RemoteInvoice) -> None:
-    if invoice.remote_id is None:
-        adopt(invoice, remote, Entry.Source.RECONCILE)
-    elif not Invoice.objects.filter(remote_id=remote.id).exists():
-        adopt_twin(invoice, remote, Entry.Source.RECONCILE)
+    with contextlib.suppress(NotOpened):  # attention has been raised
+        if invoice.remote_id is None:
+            adopt(invoice, remote, SOURCE)
+        elif not Invoice.objects.filter(remote_id=remote.id).exists():
+            adopt_twin(invoice, remote, SOURCE)
 
 
-def _note_unreadable(invoice: Invoice, error: NotAllReadable) -> None:
+def end_lost(business: conf.BusinessConfig, *, before: datetime, unread: Collection[str]) -> None:
+    """The whole list has been read since ``before`` (UTC): what was sent by then and has not been met is not
+    there. A person is told of those whose keys are among ``unread``: of them nobody can tell."""
+    for invoice in lost_of(business).filter(sent_at__lt=before):
+        if invoice.key.hex in unread:
+            if invoice.remote_id is None:
+                _note_unreadable(invoice)
+                continue
+        elif invoice.remote_id is None:
+            give_up(invoice, SOURCE)
+        Invoice.objects.filter(pk=invoice.pk).update(looked_at=timezone.now())
+
+
+def _note_unreadable(invoice: Invoice) -> None:
     def decide(plan: Plan) -> None:
         plan.attend(
             Attention.Kind.UNREADABLE,
-            f"Nobody can tell whether invoice {invoice} was made: {error}",
+            f"Nobody can tell whether invoice {invoice} was made: a row of Rehive's list, which cannot be"
+            " read, carries its key or its order's number.",
             invoice=plan.invoice(invoice.pk),
             subject=f"{invoice.attempt}: {invoice.version}",
             ways_out="Look for it in Rehive's app. If it is not there, or was not paid and cannot be,"
             " take it for gone: then nothing waits for it any more.",
         )
 
-    change(invoice.order_number, Entry.Source.RECONCILE, decide)
+    change(invoice.order_number, SOURCE, decide)

@@ -19,7 +19,7 @@ from oscar_rehive.rehive import wire
 from oscar_rehive.rehive.answers import interpret, unwrap
 from oscar_rehive.rehive.exceptions import RehiveError, Unauthorised
 from oscar_rehive.rehive.hiding import Secret, SecretBytes
-from oscar_rehive.rehive.paging import Rows, read_invoices, read_pages
+from oscar_rehive.rehive.paging import Page, Rows, read_invoices, read_page, read_pages
 from oscar_rehive.rehive.transport import CONNECT_SECONDS, READ_SECONDS, exchange, pooled_session
 
 PAGE_SIZE = 250
@@ -118,6 +118,13 @@ class Client:
         """
         return read_invoices(self._pages(f"{self._business_url}invoices/"), sought)
 
+    def invoice_page(self, number: int) -> Page:
+        """The page of that number, from 1 on, of all invoices of the business, ``PAGE_SIZE`` a page, in no
+        documented order."""
+        return read_page(
+            self._asks_for_page(f"{self._business_url}invoices/"), number, size=PAGE_SIZE
+        )
+
     def payment_requests(
         self, *, timeouts: Timeouts = Timeouts(), **filters: str
     ) -> Iterator[wire.RemoteInvoice]:
@@ -207,13 +214,23 @@ class Client:
         timeouts: Timeouts = Timeouts(),
         filters: Mapping[str, str] | None = None,
     ) -> Rows:
+        ask = self._asks_for_page(url, timeouts=timeouts, filters=filters)
+        return read_pages(ask, size=PAGE_SIZE, untold=MAX_PAGES * PAGE_SIZE)
+
+    def _asks_for_page(
+        self,
+        url: str,
+        *,
+        timeouts: Timeouts = Timeouts(),
+        filters: Mapping[str, str] | None = None,
+    ) -> Callable[[int, int], Any]:
         # Pages are counted here and Rehive's own "next" only tells whether there is one: following
         # its address would send our token to whatever host it names.
         def ask(page: int, size: int) -> Any:
             params = {**(filters or {}), "page": page, "page_size": size}
             return unwrap(self._send("GET", url, params=params, timeouts=timeouts))
 
-        return read_pages(ask, size=PAGE_SIZE, untold=MAX_PAGES * PAGE_SIZE)
+        return ask
 
     def _send(self, method: str, url: str, **kwargs: Any) -> Any:
         outcome = self._ask(method, url, **kwargs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from oscar_rehive.rehive import wire
@@ -20,6 +21,50 @@ GROWTH = 500
 """Rows that may come while a list is read, besides a tenth of it."""
 
 Rows = Iterator[Any]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a business's invoices. ``count`` is how many there are in all, where told; ``unreadable``
+    are the rows that cannot be read."""
+
+    invoices: tuple[wire.RemoteInvoice, ...]
+    unreadable: tuple[Any, ...]
+    count: int | None
+    is_last: bool
+
+    def may_hold(self, *sought: str) -> bool:
+        """Whether a row that cannot be read carries one of these keys and references: what is not to be
+        seen on this page may be that."""
+        pattern = _words(sought)
+        return pattern is not None and any(_carries(row, pattern) for row in self.unreadable)
+
+
+def read_page(ask: Callable[[int, int], Any], number: int, *, size: int) -> Page:
+    """The page of that number, from 1 on, of ``size`` rows. ``ask`` brings the page of a number and size.
+
+    A page that is too large is read in small ones. Raises ``Unintelligible`` for what is no list.
+    """
+    try:
+        rows, count, is_last = _rows(ask(number, size))
+    except TooLarge:
+        if size <= SMALL_PAGE_SIZE or size % SMALL_PAGE_SIZE:
+            raise
+        rows, count, is_last = [], None, False
+        parts = size // SMALL_PAGE_SIZE
+        for part in range((number - 1) * parts + 1, number * parts + 1):
+            some, count, is_last = _rows(ask(part, SMALL_PAGE_SIZE))
+            rows += some
+            if is_last:
+                break
+    invoices, unreadable = [], []
+    for row in rows:
+        invoice = _invoice_or_none(row)
+        if invoice is not None:
+            invoices.append(invoice)
+        if invoice is None or _hides_its_key(row):
+            unreadable.append(row)
+    return Page(tuple(invoices), tuple(unreadable), count, is_last)
 
 
 def read_pages(ask: Callable[[int, int], Any], *, size: int, untold: int) -> Rows:
@@ -41,14 +86,12 @@ def read_pages(ask: Callable[[int, int], Any], *, size: int, untold: int) -> Row
                 raise
             page, size = (page - 1) * (size // SMALL_PAGE_SIZE) + 1, SMALL_PAGE_SIZE
             continue
-        rows = data.get("results") if isinstance(data, Mapping) else data
-        if not isinstance(rows, list):
-            raise Unintelligible("Rehive sent a list without results.")
+        rows, count, is_last = _rows(data)
         yield from rows
-        if not isinstance(data, Mapping) or not data.get("next"):
+        if is_last:
             return
         if most is None:
-            most = _most(data.get("count"), untold)
+            most = untold if count is None else most_rows(count)
         read += len(rows)
         names = set(map(_name, rows))
         # Some may come twice: whatever is made meanwhile moves the others on.
@@ -67,9 +110,8 @@ def read_invoices(rows: Rows, sought: Iterable[str]) -> Iterator[wire.RemoteInvo
     missed = 0
     for row in rows:
         invoice = _invoice_or_none(row)
-        # Metadata in another shape tells no key, and yet may carry it.
-        if invoice is None or not isinstance(row.get("metadata") or {}, Mapping):
-            missed += bool(pattern and pattern.search(json.dumps(row, ensure_ascii=False)))
+        if invoice is None or _hides_its_key(row):
+            missed += bool(pattern and _carries(row, pattern))
         if invoice is not None:
             yield invoice
     if missed:
@@ -79,12 +121,32 @@ def read_invoices(rows: Rows, sought: Iterable[str]) -> Iterator[wire.RemoteInvo
         )
 
 
-def _most(count: Any, untold: int) -> int:
-    """However many Rehive says that there are, and some that come meanwhile: with a fixed limit a lost
-    invoice of a large business would be looked for for ever."""
-    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-        return untold
+def most_rows(count: int) -> int:
+    """How many rows a list may have that said ``count``, for some come while it is read: with a fixed limit
+    a lost invoice of a large business would be looked for for ever."""
     return min(MOST_ROWS, count + count // 10 + GROWTH)
+
+
+def _rows(data: Any) -> tuple[list[Any], int | None, bool]:
+    """The rows of a page, how many there are in all where that is told, and whether it is the last."""
+    if isinstance(data, list):
+        return data, None, True
+    rows = data.get("results") if isinstance(data, Mapping) else None
+    if not isinstance(rows, list):
+        raise Unintelligible("Rehive sent a list without results.")
+    count = data.get("count")
+    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        count = None
+    return rows, count, not data.get("next")
+
+
+def _hides_its_key(row: Any) -> bool:
+    """Metadata in another shape tells no key, and yet may carry it."""
+    return not isinstance(row.get("metadata") or {}, Mapping)
+
+
+def _carries(row: Any, pattern: re.Pattern[str]) -> bool:
+    return bool(pattern.search(json.dumps(row, ensure_ascii=False)))
 
 
 def _name(row: Any) -> str:

@@ -69,8 +69,8 @@ class Quote:
 
 @dataclass(frozen=True)
 class RemoteInvoice:
-    """An invoice as Rehive told it. ``amount`` is in smallest units of ``currency``; ``updated``
-    is in milliseconds since 1970, UTC, where told."""
+    """An invoice as Rehive told it. ``amount`` is in smallest units of ``currency``; ``created`` and
+    ``updated`` are in milliseconds since 1970, UTC, where told."""
 
     id: str
     status: str
@@ -83,6 +83,7 @@ class RemoteInvoice:
     refunded: bool
     updated: int | None
     raw: Payload = field(repr=False)
+    created: int | None = None
 
     @property
     def has_usable_redirect_url(self) -> bool:
@@ -179,7 +180,20 @@ def read_invoice(payload: Any) -> RemoteInvoice:
         refunded=data.get("refunded") is True,
         updated=_milliseconds(data.get("updated")),
         raw=data,
+        created=_milliseconds(data.get("created")),
     )
+
+
+def read_refunds_inside(invoice: RemoteInvoice) -> tuple[RemoteRefund, ...] | None:
+    """The refunds that a list of payment requests shows within an invoice (rehive-api.md, "Payment
+    requests"); None where there is no such list, or not all of it can be read."""
+    told = invoice.raw.get("refunds")
+    if not isinstance(told, list):
+        return None
+    try:
+        return tuple(map(read_refund, told))
+    except Unintelligible:
+        return None
 
 
 def read_transaction(payload: Any) -> Transaction:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -72,6 +72,9 @@ class Shop(Protocol):
 
     def find(self, number: str) -> Order | None:
         """The order as it is now, or None."""
+
+    def find_many(self, numbers: Collection[str]) -> dict[str, Order]:
+        """The orders with these numbers, as they are now, by number: in as many statements as for one."""
 
     def standing_as(self, standing: Standing, among: QuerySet[Any]) -> list[str]:
         """Of the order numbers that the query ``among`` gives (one column, in the orders' own

@@ -6,7 +6,7 @@ rows that were read while the order's lock is held, where they are written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
@@ -49,8 +49,12 @@ class OscarShop:
         self._locked: Any | None = None
 
     def find(self, number: str) -> Order | None:
-        order = where_written(OscarOrder).filter(number=number).first()
-        return _snapshot(order) if order else None
+        return self.find_many([number]).get(str(number))
+
+    def find_many(self, numbers: Collection[str]) -> dict[str, Order]:
+        orders = list(where_written(OscarOrder).filter(number__in=numbers))
+        covered = _covered(*orders) if orders else {}
+        return {str(order.number): _snapshot(order, covered) for order in orders}
 
     def standing_as(self, standing: Standing, among: QuerySet[Any]) -> list[str]:
         orders = where_written(OscarOrder).filter(number__in=among)
@@ -80,7 +84,7 @@ class OscarShop:
         if self._locked is None:
             return None
         _know_lines(self._locked, lines)
-        return _snapshot(self._locked)
+        return _snapshot(self._locked, _covered(self._locked))
 
     def record_payment(
         self, number: str, *, amount: Decimal, currency: str, invoice_id: str, reference: str
@@ -198,7 +202,7 @@ def _know_lines(order: Any, lines: list[Any] | None) -> None:
         line.order = order
 
 
-def _snapshot(order: Any) -> Order:
+def _snapshot(order: Any, covered: Mapping[int, Decimal]) -> Order:
     return Order(
         # Right after placing, Oscar's number is an int in memory and a text in the database.
         number=str(order.number),
@@ -206,7 +210,7 @@ def _snapshot(order: Any) -> Order:
         currency=order.currency,
         status=order.status,
         standing=_meanings().get(order.status, Standing.MOVED_ON),
-        covered=_covered(order)[order.pk],
+        covered=covered[order.pk],
         key=str(order.pk),
         is_final=not order.available_statuses(),
     )

@@ -12,7 +12,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from oscar_rehive.models import Delivery, Invoice
-from oscar_rehive.payments import deliveries
+from oscar_rehive.payments import deliveries, reading, stages
 from oscar_rehive.payments.deliveries import (
     KEPT_FOR,
     MAX_KEPT_CHARACTERS,
@@ -84,13 +84,34 @@ def test_what_the_shop_s_own_code_breaks_is_not_tried_for_ever(
 
     monkeypatch.setattr(deliveries, "refresh", broken)
     delivered(client, paid)
-    assert any("a signal receiver's" in failure for failure in reconcile().failures)
 
     for _ in range(MAX_TRIES):
         work_on(Delivery.objects.get())
 
     kept = Delivery.objects.get()
     assert (kept.state, kept.reason) == (Delivery.State.UNUSABLE, "a signal receiver's")
+
+
+def test_what_it_breaks_does_not_hide_the_other_invoices_of_a_page(
+    rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, fine = opened(place_order()), opened(place_order())
+    for invoice in (broken, fine):
+        rehive.outcome(invoice.remote_id, "pay")
+    real = reading.refresh
+
+    def refresh(invoice: Invoice, *args: Any, **kwargs: Any) -> None:
+        if invoice == broken:
+            raise ZeroDivisionError("a signal receiver's")
+        real(invoice, *args, **kwargs)
+
+    monkeypatch.setattr(reading, "refresh", refresh)
+    monkeypatch.setattr(stages, "refresh", refresh)
+
+    summary = reconcile()
+
+    assert summary.paid == 1
+    assert all("a signal receiver's" in failure for failure in summary.failures)
 
 
 def test_news_of_what_rehive_does_not_know_is_put_aside(rehive: Any, place_order: Any) -> None:
@@ -120,9 +141,19 @@ class TestAfterAnOutage:
         monkeypatch.setattr(Client, "invoice", invoice)
         return asked
 
+    @pytest.mark.parametrize("by_pages", [True, False])
     def test_all_news_of_one_invoice_are_worked_on_at_once(
-        self, rehive: Any, paid: Invoice, client: Browser, asked: list[str]
+        self,
+        rehive: Any,
+        paid: Invoice,
+        client: Browser,
+        asked: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+        by_pages: bool,
     ) -> None:
+        """A page answers them all, or one question where there is none."""
+        if not by_pages:
+            monkeypatch.setattr(stages, "is_of_interest", lambda business: False)
         rehive.faults(error_status=503)
         for _ in range(5):
             delivered(client, paid)
@@ -131,7 +162,7 @@ class TestAfterAnOutage:
 
         reconcile()
 
-        assert asked == [paid.remote_id]
+        assert asked == ([] if by_pages else [paid.remote_id])
         assert Delivery.objects.filter(state=Delivery.State.DONE).count() == 5
 
 

@@ -73,12 +73,12 @@ class Work:
             patch.setattr(reconciling, "LAST", ())
             return reconcile()
 
-    def _first(self) -> Iterator[Task]:
+    def _first(self, summary: Summary) -> Iterator[Task]:
         for number, kind in enumerate(self.bad):
             yield self._task(f"bad {number}", BAD[kind])
         yield from self._goods("first")
 
-    def _second(self) -> Iterator[Task]:
+    def _second(self, summary: Summary) -> Iterator[Task]:
         yield from self._goods("second")
 
     def _goods(self, stage: str) -> Iterator[Task]:
@@ -174,7 +174,7 @@ def test_a_mail_server_that_says_nothing_is_left_alone(
 
         return Task(f"mail {number}", MAIL_SERVER, do)
 
-    def mails() -> Iterator[Task]:
+    def mails(summary: Summary) -> Iterator[Task]:
         return iter([mail(number) for number in range(20)])
 
     for name in ("FIRST", "ASKING"):

@@ -16,7 +16,8 @@ from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.rehive import wire
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import Unintelligible
-from tests.steps import answer_lost, opened, payable_at, settled, window_over
+from oscar_rehive.rehive.wire import RemoteInvoice
+from tests.steps import answer_lost, as_told_by, opened, payable_at, settled, window_over
 
 pytestmark = pytest.mark.django_db
 
@@ -53,14 +54,12 @@ def test_a_lost_attempt_that_is_found_under_a_used_id_ends_and_the_others_are_fo
 ) -> None:
     used = opened(place_order())
     lost = [answer_lost(rehive, place_order()) for _ in range(2)]
-    real = Client.invoices
 
-    def invoices(self: Client, **kwargs: Any) -> Any:
-        for remote in real(self, **kwargs):
-            ours = remote.reference == lost[0].order_number
-            yield dataclasses.replace(remote, id=used.remote_id) if ours else remote
+    def mixed_up(remote: RemoteInvoice) -> RemoteInvoice:
+        is_first = remote.reference == lost[0].order_number
+        return dataclasses.replace(remote, id=used.remote_id) if is_first else remote
 
-    monkeypatch.setattr(Client, "invoices", invoices)
+    as_told_by(monkeypatch, mixed_up)
     reconcile()
 
     for invoice in lost:
@@ -89,7 +88,7 @@ def test_a_person_hears_once_of_an_attempt_that_may_be_what_nobody_can_read(
     unreadable: Invoice,
 ) -> None:
     for _ in range(2):
-        assert any("cannot be read" in failure for failure in reconcile().failures)
+        reconcile()
 
     attention = Attention.objects.get()
     assert (attention.kind, attention.invoice) == (Attention.Kind.UNREADABLE, unreadable)

@@ -75,14 +75,19 @@ class TestDust:
 
 
 def rehive_sends(monkeypatch: pytest.MonkeyPatch, data: Any = None, **changes: Any) -> None:
-    """From now on Rehive answers questions about one invoice with ``data``, or with these fields
-    changed."""
+    """From now on Rehive tells each invoice as ``data``, or with these fields changed, by itself and in its
+    list."""
     real = Client._send
+
+    def changed(told: Any) -> Any:
+        return {**told, **changes} if data is None else data
 
     def send(self: Client, method: str, url: str, **kwargs: Any) -> Any:
         answer = real(self, method, url, **kwargs)
-        if method == "GET" and "/invoices/" in url and not url.endswith("/invoices/"):
-            answer["data"] = {**answer["data"], **changes} if data is None else data
+        if method == "GET" and url.endswith("/invoices/"):
+            answer["data"]["results"] = [changed(row) for row in answer["data"]["results"]]
+        elif method == "GET" and "/invoices/" in url:
+            answer["data"] = changed(answer["data"])
         return answer
 
     monkeypatch.setattr(Client, "_send", send)

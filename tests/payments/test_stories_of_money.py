@@ -185,7 +185,7 @@ class TestOrdersAtRest:
             reconcile()
         assert OrderPayment.objects.filter(paid_at__isnull=False).count() == 3
 
-        assert list(stages._standing()) == []
+        assert list(stages._standing(stages.Summary())) == []
 
     def test_a_new_word_for_cancelled(self, rehive: Any, place_order: Any, settings: Any) -> None:
         for _ in range(3):
@@ -198,7 +198,7 @@ class TestOrdersAtRest:
         for _ in range(2):
             reconcile()
 
-        assert list(stages._standing()) == []
+        assert list(stages._standing(stages.Summary())) == []
 
     def test_cash_and_a_status_that_is_left(self, rehive: Any, place_order: Any) -> None:
         order = place_order()
@@ -207,7 +207,7 @@ class TestOrdersAtRest:
         for _ in range(3):
             reconcile()
 
-        assert list(stages._standing()) == []
+        assert list(stages._standing(stages.Summary())) == []
 
 
 def test_new_words_for_the_statuses_do_not_call_a_person_for_each_old_order(

@@ -14,9 +14,10 @@ from oscar_rehive.cleaning import storable
 from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment
 from oscar_rehive.payments import deciding, deliveries
 from oscar_rehive.payments.cancelling import cancel_order
+from oscar_rehive.payments.ending import refused
 from oscar_rehive.payments.locking import under_lock
 from oscar_rehive.payments.opening import Busy, NotPayable, open_invoice
-from oscar_rehive.payments.plans import Plan
+from oscar_rehive.payments.plans import Move, Plan
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.rules import mark_paid
 from oscar_rehive.rehive.exceptions import RehiveError
@@ -162,3 +163,45 @@ def test_a_delivery_that_fails_the_shops_own_code_is_tried_just_so_often(
     deliveries.work_on(delivery)
 
     assert Delivery.objects.get().state == state
+
+
+@pytest.mark.parametrize(
+    ("move", "subject", "is_due"), [(Move.PAID, "paid", True), (Move.CANCELLED, "cancelled", False)]
+)
+def test_a_status_that_the_shop_refuses_is_told_for_what_it_is(
+    move: Move, subject: str, is_due: bool
+) -> None:
+    plan = Plan(cases.case(cases.invoice("paid")), Entry.Source.RECONCILE)
+    plan.move = move
+
+    refused(plan, "no")
+
+    assert ([one.subject for one in plan.attentions], plan.payment.status_due) == (
+        [subject],
+        is_due,
+    )
+
+
+def test_a_page_of_something_before_rehive_says_nothing_of_the_invoice(
+    rehive: Any, place_order: Any
+) -> None:
+    invoice = opened(place_order())
+    rehive.faults(html={"value": 200, "methods": ["GET"]})
+
+    for _ in range(4):
+        with pytest.raises(RehiveError):
+            settled(invoice)
+
+    invoice.refresh_from_db()
+    assert invoice.failures == 0
+    assert not Attention.objects.exists()
+
+
+def test_a_fact_alone_makes_another_version() -> None:
+    """Else an answer that was asked for before it would not be asked for again."""
+    made = cases.known_to_say(cases.invoice("initiated"), cases.remote("initiated"))
+    standing = cases.case(made, order=None)
+
+    plan = cases.decide(standing, cases.remote("paid", cases.quote(1000)))
+
+    assert plan.invoice(1).version == made.version + 1
