@@ -48,10 +48,13 @@ SHOP_KEYS = (
     "DESCRIPTION",
     "PAYMENT_METHODS",
     "BASE_URL",
+    "KEEP_DELIVERIES",
 )
 
 MAX_WINDOW = timedelta(days=366)
-"""A slip of the unit (milliseconds, say) would hold stock for ever, or end beyond the calendar."""
+SHORTEST_KEEPING, LONGEST_KEEPING = timedelta(days=1), timedelta(days=3660)
+"""A slip of the unit would hold stock for ever (milliseconds for seconds), or delete at once what was to
+be kept for months (seconds for days)."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ class OrderStatuses:
 
 @dataclass(frozen=True)
 class Config:
-    """The plugin's configuration. ``tolerance_amount`` is in the order's currency."""
+    """The plugin's configuration. ``tolerance_amount`` is in the order's currency; ``keep_deliveries`` is
+    how long after its arrival a delivery that is through is kept."""
 
     businesses: Mapping[str, BusinessConfig]
     order_status: OrderStatuses
@@ -94,6 +98,7 @@ class Config:
     description: str | Promise
     payment_methods: tuple[str, ...]
     base_url: str
+    keep_deliveries: timedelta
 
     @property
     def by_id(self) -> dict[str, BusinessConfig]:
@@ -181,7 +186,9 @@ class _SettingReader(Reader):
         return Config(
             businesses=self._businesses(),
             order_status=self._order_status(),
-            payment_window=self._payment_window(),
+            payment_window=self.span(
+                self.raw, "PAYMENT_WINDOW", timedelta(hours=24), SETTING, most=MAX_WINDOW
+            ),
             accept_late=late == "accept",
             tolerance_amount=self.decimal(self.raw, "TOLERANCE_AMOUNT", SETTING) or Decimal(0),
             tolerance_percent=self._tolerance_percent(),
@@ -191,6 +198,14 @@ class _SettingReader(Reader):
             ),
             payment_methods=self._payment_methods(),
             base_url=self.address(self.raw, "BASE_URL", "", SETTING),
+            keep_deliveries=self.span(
+                self.raw,
+                "KEEP_DELIVERIES",
+                timedelta(days=90),
+                SETTING,
+                least=SHORTEST_KEEPING,
+                most=LONGEST_KEEPING,
+            ),
         )
 
     def _businesses(self) -> dict[str, BusinessConfig]:
@@ -332,20 +347,6 @@ class _SettingReader(Reader):
                 "Give cancelled orders a status of their own.",
             )
         return statuses
-
-    def _payment_window(self) -> timedelta:
-        window = self.raw.get("PAYMENT_WINDOW", timedelta(hours=24))
-        if isinstance(window, int) and not isinstance(window, bool):
-            # Compared as seconds: a timedelta of any number would overflow.
-            window = timedelta(seconds=max(0, min(window, 2 * MAX_WINDOW // timedelta(seconds=1))))
-        if not isinstance(window, timedelta) or not timedelta(0) < window <= MAX_WINDOW:
-            self.wrong(
-                f'{SETTING}["PAYMENT_WINDOW"] is not a span of time above zero and of at most'
-                f" {MAX_WINDOW.days} days.",
-                "Use a timedelta, or a whole number of seconds.",
-            )
-            return timedelta(hours=24)
-        return window
 
     def _payment_methods(self) -> tuple[str, ...]:
         methods = self.raw.get("PAYMENT_METHODS", ["oscar_rehive.checkout.methods.Rehive"])

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import OperationalError, connections, models, router
 
 M = TypeVar("M", bound=models.Model)
+T = TypeVar("T")
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -53,10 +54,14 @@ class WrittenQuerySet(models.QuerySet[M]):
 
     def _update(self, values: Any) -> int:
         """What ``save`` does."""
-        update = super()._update  # type: ignore[misc]  # Django's own, without a type
+        update: Callable[[Any], int] = super()._update  # type: ignore[misc]  # Django's own, without a type
         return self._repeated(lambda: update(values))
 
-    def _repeated(self, write: Callable[[], int]) -> int:
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Two who delete the same old rows at once lose to each other likewise."""
+        return self._repeated(super().delete)
+
+    def _repeated(self, write: Callable[[], T]) -> T:
         for _ in range(MOST_WAITS - 1):
             try:
                 return write()

@@ -6,6 +6,7 @@ import contextlib
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -100,6 +101,30 @@ class Reader:
             'Use Decimal("9.99"), "9.99" or a whole number; not a float, and nothing below zero.',
         )
         return None
+
+    def span(
+        self,
+        raw: Mapping[str, Any],
+        key: str,
+        default: timedelta,
+        where: str,
+        *,
+        least: timedelta = timedelta(0),
+        most: timedelta,
+    ) -> timedelta:
+        """A ``timedelta``, or a whole number of seconds, above zero and from ``least`` to ``most``."""
+        span = raw.get(key, default)
+        if isinstance(span, int) and not isinstance(span, bool):
+            # Compared as seconds: a timedelta of any number would overflow.
+            span = timedelta(seconds=max(0, min(span, 2 * most // timedelta(seconds=1))))
+        if isinstance(span, timedelta) and span > timedelta(0) and least <= span <= most:
+            return span
+        lower = f"of at least {least.days} day" if least else "above zero"
+        self.wrong(
+            f'{where}["{key}"] is not a span of time {lower} and of at most {most.days} days.',
+            "Use a timedelta, or a whole number of seconds.",
+        )
+        return default
 
     def refuse_unknown(self, raw: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
         for key in raw:

@@ -42,6 +42,7 @@ def test_three_keys_are_enough(configure: Any) -> None:
     assert list(config.businesses) == ["USD"]
     assert config.businesses["USD"].api_url == "https://business.services.rehive.com/api/"
     assert config.payment_window == timedelta(hours=24)
+    assert config.keep_deliveries == timedelta(days=90)
     assert config.accept_late is True
     assert (config.tolerance_amount, config.tolerance_percent) == (0, 0)
     assert config.payment_methods == ("oscar_rehive.checkout.methods.Rehive",)
@@ -99,6 +100,7 @@ def test_a_complaint_names_the_business_that_it_is_about(configure: Any) -> None
         "BASE_URL",
         "LATE_PAYMENTS",
         "PAYMENT_WINDOW",
+        "KEEP_DELIVERIES",
         "ORDER_STATUS",
         "PAYMENT_METHODS",
         "TITLE",
@@ -166,6 +168,9 @@ def test_none_is_as_good_as_none(configure: Any, key: str) -> None:
         pytest.param({"PAYMENT_WINDOW": "1 day"}, "PAYMENT_WINDOW", "timedelta", id="text window"),
         pytest.param({"PAYMENT_WINDOW": 10**30}, "at most 366 days", "seconds", id="beyond time"),
         pytest.param({"PAYMENT_WINDOW": timedelta.max}, "366 days", "seconds", id="overflow later"),
+        pytest.param({"KEEP_DELIVERIES": 90}, "at least 1 day", "seconds", id="days for seconds"),
+        pytest.param({"KEEP_DELIVERIES": "90"}, "KEEP_DELIVERIES", "timedelta", id="text to keep"),
+        pytest.param({"KEEP_DELIVERIES": timedelta.max}, "3660 days", "seconds", id="for ever"),
         pytest.param({"ORDER_STATUS": "Paid"}, "ORDER_STATUS", "For instance", id="not a dict"),
         pytest.param({"ORDER_STATUS": {"payed": "P"}}, "ORDER_STATUS", "paid", id="wrong word"),
         pytest.param({"ORDER_STATUS": {"paid": ""}}, "ORDER_STATUS", "paid", id="blank status"),

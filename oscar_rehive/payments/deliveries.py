@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.core.exceptions import ImproperlyConfigured
@@ -11,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from oscar_rehive import conf
 from oscar_rehive.cleaning import storable, storable_text, without_secrets
 from oscar_rehive.databases import database_of
 from oscar_rehive.logs import Log
@@ -34,11 +36,11 @@ KEPT_FOR = timedelta(days=30)
 """How often a delivery is tried in vain where the shop's own code fails, and for how long where Rehive
 cannot be asked."""
 
-FORGOTTEN_AFTER = timedelta(days=90)
 FORGOTTEN_AT_ONCE = 500
 MOST_FORGOTTEN = 50_000
 """In how small steps what is old is deleted, for each holds its rows until it is through, and how much of
-it in one run: a shop that updates with a million of them gets rid of them in an hour or two."""
+it in one run of reconcile: a shop that updates with a million of them gets rid of them in an hour or two,
+or at once with ``rehive_purge``."""
 
 
 def store(body: bytes, *, fault: str = "") -> Delivery:
@@ -95,25 +97,55 @@ def count_refused() -> None:
             today.update(count=F("count") + 1, last_at=now)
 
 
-def forget_old() -> int:
-    """Delete what came ``FORGOTTEN_AFTER`` ago and is through, and the counts of what was refused then;
-    returns how many deliveries that were.
+def old_deliveries() -> QuerySet[Delivery]:
+    """What came longer ago than ``KEEP_DELIVERIES`` says and is through. What waits is kept, however old
+    it is (P7)."""
+    old = Delivery.objects.filter(received_at__lt=_kept_since())
+    return old.exclude(state=Delivery.State.NEW)
+
+
+def old_refusals() -> QuerySet[RefusedDeliveries]:
+    """The days as long ago, in UTC, on which deliveries were refused."""
+    return RefusedDeliveries.objects.filter(day__lt=_kept_since().date())
+
+
+def _kept_since() -> datetime:
+    return timezone.now() - conf.current().keep_deliveries
+
+
+def forget_old(most: int = MOST_FORGOTTEN) -> int:
+    """``forgetting``, and no more than about ``most`` of it; returns how many deliveries were deleted."""
+    forgotten = 0
+    for deleted in forgetting():
+        forgotten += deleted
+        if forgotten >= most:
+            break
+    return forgotten
+
+
+def forgetting() -> Iterator[int]:
+    """Delete old deliveries, and the counts of what was refused then, step by step; tells of each step how
+    many deliveries it has deleted. Broken off anywhere, it goes on where it was when it is called again.
+    Raises ``ImproperlyConfigured`` where the settings are not sound.
 
     A body holds the payer's address, and is a hint that has been followed: what came of it stands in the
     payment's history, which stays. Longer than an argument about a payment lasts nobody reads it. The
     whole row goes, for without its body it says nothing that the history does not.
     """
-    before = timezone.now() - FORGOTTEN_AFTER
-    RefusedDeliveries.objects.filter(day__lt=before.date()).delete()
-    old = Delivery.objects.filter(received_at__lt=before).exclude(state=Delivery.State.NEW)
-    forgotten = 0
-    while forgotten < MOST_FORGOTTEN:
-        some = list(old.order_by("received_at").values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE])
-        if not some:
-            break
-        Delivery.objects.filter(pk__in=some).delete()
-        forgotten += len(some)
-    return forgotten
+    old_refusals().delete()
+    # In the order of an index, and each step from where the last one ended: an index still holds what was
+    # deleted a moment ago, and a step that begins at its start walks through all of it again.
+    old = old_deliveries().order_by("received_at")
+    left = old
+    while some := list(left.values_list("pk", "received_at")[:FORGOTTEN_AT_ONCE]):
+        yield _delete([pk for pk, _ in some])
+        left = old.filter(received_at__gte=some[-1][1])
+
+
+def _delete(pks: list[int]) -> int:
+    # Whoever listens to all models (haystack does) is told of each row: without "only" Django would read
+    # them whole for that, bodies and all.
+    return Delivery.objects.filter(pk__in=pks).only("pk").delete()[0]
 
 
 def work_on(delivery: Delivery) -> None:
