@@ -36,7 +36,9 @@ class Delivery(Row):
         verbose_name_plural = _("deliveries")
         ordering: ClassVar = ["-pk"]
         indexes: ClassVar = [
-            models.Index(fields=["id"], name="rehive_delivery_new", condition=Q(state="new"))
+            models.Index(fields=["id"], name="rehive_delivery_new", condition=Q(state="new")),
+            # Not db_index, which makes PostgreSQL keep a second one, for beginnings of texts.
+            models.Index(fields=["reference"], name="rehive_delivery_reference"),
         ]
 
     def __str__(self) -> str:

@@ -156,7 +156,7 @@ class Invoice(Row):
         _("changed at Rehive"), null=True, blank=True, help_text=_("Milliseconds since 1970, UTC.")
     )
     redirect_url = models.TextField(_("hosted page"), blank=True)
-    quotes = models.JSONField(_("quotes as Rehive told them"), default=list, blank=True)
+    quotes = models.JSONField(_("what the quotes say of money"), default=list, blank=True)
 
     received = UnitsField(_("received in smallest units"), default=0)
     pays = UnitsField(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from oscar_rehive.cleaning import storable, storable_text
+from oscar_rehive.cleaning import storable_text
 from oscar_rehive.models import Attention, Invoice
 from oscar_rehive.payments.carrying_out import change
 from oscar_rehive.payments.closing import close_at_rehive
+from oscar_rehive.payments.meanings import money_of
 from oscar_rehive.payments.plans import Plan
 from oscar_rehive.payments.rules import ANSWERED, NO_WORD
 from oscar_rehive.payments.settling import refresh
@@ -127,7 +128,7 @@ def _fill_in(plan: Plan, invoice: Invoice, remote: RemoteInvoice) -> None:
     invoice.remote_status = storable_text(remote.status)[:64] or NO_WORD
     invoice.remote_updated = with_possible_time(remote, plan.now).updated
     invoice.redirect_url = storable_text(remote.redirect_url)
-    invoice.quotes = storable([quote.raw for quote in remote.quotes])
+    invoice.quotes = [money_of(quote.raw) for quote in remote.quotes]
     invoice.asked_at = plan.now
     invoice.lease_ends_at = None
     # Sent twice because the first answer never came, it may be there twice (rehive-api.md: do not

@@ -138,14 +138,16 @@ def forgetting() -> Iterator[int]:
     old = old_deliveries().order_by("received_at")
     left = old
     while some := list(left.values_list("pk", "received_at")[:FORGOTTEN_AT_ONCE]):
-        yield _delete([pk for pk, _ in some])
+        yield delete_deliveries([pk for pk, _ in some])
         left = old.filter(received_at__gte=some[-1][1])
 
 
-def _delete(pks: list[int]) -> int:
+def delete_deliveries(pks: list[int]) -> int:
+    """Delete those of these that are through; how many they were."""
+    through = Delivery.objects.filter(pk__in=pks).exclude(state=Delivery.State.NEW)
     # Whoever listens to all models (haystack does) is told of each row: without "only" Django would read
     # them whole for that, bodies and all.
-    return Delivery.objects.filter(pk__in=pks).only("pk").delete()[0]
+    return through.only("pk").delete()[0] if pks else 0
 
 
 def work_on(delivery: Delivery) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from oscar_rehive.cleaning import storable_text
 from oscar_rehive.models import Invoice
 from oscar_rehive.rehive.money import pro_rata
 from oscar_rehive.rehive.statuses import CLOSED, OPEN, Status
@@ -96,13 +97,39 @@ def _foreign_units(remote: RemoteInvoice, left: int) -> int:
     return received
 
 
+def money_of(quote: Any) -> dict[str, Any]:
+    """What of ``quote``, as Rehive told it or as it was noted, is kept: its money. How the payer pays (accounts,
+    addresses, whatever may be added one day) is nobody's business here."""
+    told = quote if isinstance(quote, Mapping) else {}
+    currency = told.get("currency")
+    of_currency = currency if isinstance(currency, Mapping) else {}
+    return {
+        "status": _kept_text(told.get("status")),
+        "currency": {
+            "code": _kept_text(of_currency.get("code")),
+            "divisibility": _kept_number(of_currency.get("divisibility")),
+        },
+        **{
+            name: _kept_number(told.get(name)) for name in ("amount", "total_paid", "total_pending")
+        },
+    }
+
+
+def _kept_text(value: Any) -> str:
+    return storable_text(value)[:64] if isinstance(value, str) else ""
+
+
+def _kept_number(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def is_pending(quote: Any) -> bool:
-    """Whether ``quote``, as Rehive told it, speaks of money that is on its way."""
+    """Whether ``quote``, as it was noted, speaks of money that is on its way."""
     return _has(quote, "total_pending")
 
 
 def is_part_paid(quote: Any) -> bool:
-    """Whether ``quote``, as Rehive told it, speaks of money that has come."""
+    """Whether ``quote``, as it was noted, speaks of money that has come."""
     return _has(quote, "total_paid")
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from uuid import UUID, uuid4
 
+from oscar_rehive.cleaning import REDACTED
 from oscar_rehive.models import Entry, Invoice, Refund
 from oscar_rehive.payments.carrying_out import change
 from oscar_rehive.payments.plans import Plan
@@ -101,6 +103,13 @@ def _note(plan: Plan, invoice: Invoice, units: int, reason: str, by: str, key: U
     amount = from_units(units, invoice.divisibility)
     plan.write(f"{by} asked for a refund of {amount} {invoice.currency}: {reason}", invoice=invoice)
     return asked
+
+
+def without_reason(said: str) -> str:
+    """What the history says of a refund that was asked for, without the words of who asked for it."""
+    return re.sub(
+        r"( asked for a refund of \S+ [^:]+: ).+", rf"\1{REDACTED}", said, flags=re.DOTALL
+    )
 
 
 def _send(asked: Refund) -> None:

@@ -6,10 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from oscar_rehive.cleaning import storable, storable_text
+from oscar_rehive.cleaning import storable_text
 from oscar_rehive.models import Attention, Invoice
 from oscar_rehive.payments.ending import follow_standing, follow_the_order
-from oscar_rehive.payments.meanings import MEANINGS, received_units
+from oscar_rehive.payments.meanings import MEANINGS, money_of, received_units
 from oscar_rehive.payments.obstacles import (
     is_enough,
     note_excess,
@@ -121,13 +121,13 @@ def _apply(plan: Plan, invoice: Invoice, remote: RemoteInvoice) -> None:
         if remote.id == invoice.remote_id:
             # Kept all the same: whether money is on its way shows here.
             invoice.remote_status = now
-            invoice.quotes = storable([quote.raw for quote in remote.quotes])
+            invoice.quotes = [money_of(quote.raw) for quote in remote.quotes]
             _keep_mismatched(plan, invoice, remote, status)
         return
     invoice.remote_status = now
     # Not the larger of two: where a clock was ahead, all later answers would look old for ever.
     invoice.remote_updated = remote.updated or invoice.remote_updated
-    invoice.quotes = storable([quote.raw for quote in remote.quotes])
+    invoice.quotes = [money_of(quote.raw) for quote in remote.quotes]
     if status is None:
         note_unknown_status(plan, invoice)
         _note_change(plan, invoice, before)

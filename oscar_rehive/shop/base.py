@@ -88,6 +88,14 @@ class Shop(Protocol):
         """Likewise those whose order is pending and not covered by other sources than Rehive, in two
         statements."""
 
+    def ordered_by(self, address: str) -> dict[str, str]:
+        """The numbers of all orders of the customer with that mail address, in whatever case it is
+        written, a guest's too, each with the order's key."""
+
+    def words_of_customer(self, number: str) -> list[str]:
+        """Mail addresses, telephone numbers and full names of who placed the order, as far as the shop
+        still knows them: what texts about the order may call its customer."""
+
     def lock(self, number: str) -> Order | None:
         """Lock the order until the transaction ends, and read it anew; None if there is none."""
 

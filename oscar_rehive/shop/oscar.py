@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import OperationalError, connections, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.signals import post_save, pre_save
 from oscar.core.loading import get_class, get_model
 
@@ -75,6 +75,17 @@ class OscarShop:
             for order in pending
             if covered[order.pk] <= 0 or covered[order.pk] < order.total_incl_tax
         ]
+
+    def ordered_by(self, address: str) -> dict[str, str]:
+        theirs = Q(guest_email__iexact=address) | Q(user__email__iexact=address)
+        orders = where_written(OscarOrder).filter(theirs).order_by("pk")
+        return {str(number): str(pk) for pk, number in orders.values_list("pk", "number")}
+
+    def words_of_customer(self, number: str) -> list[str]:
+        orders = where_written(OscarOrder).filter(number=number)
+        order = orders.select_related("user", "billing_address", "shipping_address").first()
+        words = _words_of_customer(order) if order is not None else ()
+        return sorted({word.strip() for word in words} - {""})
 
     def lock(self, number: str) -> Order | None:
         lines = _lock_lines(number)
@@ -214,6 +225,21 @@ def _snapshot(order: Any, covered: Mapping[int, Decimal]) -> Order:
         key=str(order.pk),
         is_final=not order.available_statuses(),
     )
+
+
+def _words_of_customer(order: Any) -> Iterator[str]:
+    addresses = [one for one in (order.billing_address, order.shipping_address) if one is not None]
+    yield order.guest_email or ""
+    names = [address.name for address in addresses]
+    if order.user is not None:
+        yield order.user.email or ""
+        names.append(getattr(order.user, "get_full_name", str)())
+    # One name alone may be any word.
+    yield from (name for name in names if " " in name.strip())
+    for address in addresses:
+        phone = getattr(address, "phone_number", None)
+        # As it was entered, and as telephone networks write it.
+        yield from (getattr(phone, way, None) or "" for way in ("raw_input", "as_e164"))
 
 
 def _meanings() -> dict[str, Standing]:
