@@ -14,7 +14,8 @@ from oscar_rehive.models.payment import Invoice, OrderPayment
 
 
 class Entry(Row):
-    """One line of an order's payment history. Written, never changed."""
+    """One line of an order's payment history. Written, never changed, but for the words in it that call a
+    customer who wants to be forgotten (``payments/personal.py``)."""
 
     class Source(models.TextChoices):
         CHECKOUT = "checkout", _("checkout")

@@ -39,6 +39,7 @@ CONFIG = Config(
     description="",
     payment_methods=(),
     base_url="",
+    keep_deliveries=timedelta(days=90),
 )
 HOLDS_LATE = dataclasses.replace(CONFIG, accept_late=False)
 
