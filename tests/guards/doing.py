@@ -284,4 +284,25 @@ DOING = (
         ", using=self._db or database_of(self.model)",
         ", using=self._db",
     ),
+    Mutation(
+        "a delivery that waits is not deleted with its customer's data",
+        "oscar_rehive/payments/deliveries.py",
+        "Delivery.objects.filter(pk__in=pks).exclude(state=Delivery.State.NEW)",
+        "Delivery.objects.filter(pk__in=pks)",
+        tests=("tests/payments/test_personal.py",),
+    ),
+    Mutation(
+        "an order that waits again by now keeps its customer's data",
+        "oscar_rehive/payments/personal.py",
+        "    refuse_if_needed(Customer((held.payment,)))\n",
+        "",
+        tests=("tests/payments/test_personal.py",),
+    ),
+    Mutation(
+        "of quotes only their money is kept",
+        "oscar_rehive/payments/rules.py",
+        "invoice.quotes = [money_of(quote.raw) for quote in remote.quotes]\n    if status is None",
+        "invoice.quotes = [quote.raw for quote in remote.quotes]\n    if status is None",
+        tests=("tests/payments/test_personal.py",),
+    ),
 )

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection
+from django.db import OperationalError, connection
+from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -152,3 +153,21 @@ def test_the_old_ones_are_found_by_an_index_and_not_sorted() -> None:
 
     assert "USING INDEX oscar_rehive_delivery_received_at" in plan
     assert "TEMP B-TREE" not in plan
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_forget_the_same_at_once_both_come_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command and a run of reconcile, say: the database fails one of them, who does it once more."""
+    delivery(KEPT * 2)
+    real, lost = QuerySet.delete, []
+
+    def delete(rows: QuerySet[Any]) -> Any:
+        if rows.model is Delivery and not lost:
+            lost.append(True)
+            raise OperationalError(1213, "Deadlock found when trying to get lock")
+        return real(rows)
+
+    monkeypatch.setattr(QuerySet, "delete", delete)
+
+    assert forget_old() == 1
+    assert lost

@@ -86,7 +86,12 @@ def everything() -> str:
 
 def told_about(invoice: Invoice | None, state: str = "done", **columns: Any) -> Delivery:
     """A delivery about ``invoice``, as Rehive sends them: with the payer's addresses."""
-    payer = {"payer_email": PAYER, "payer_mobile_number": PHONE, "payer_user": {"name": NAME}}
+    payer = {
+        "payer_email": PAYER,
+        "description": f"for {GUEST}",
+        "payer_mobile_number": PHONE,
+        "payer_user": {"name": NAME},
+    }
     remote_id = invoice.remote_id if invoice else ""
     return Delivery.objects.create(
         **{
