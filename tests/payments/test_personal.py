@@ -285,6 +285,15 @@ class TestDeliveries:
         deliveries.work_on(waits)
         assert waits.state == Delivery.State.DONE
 
+    def test_a_dry_run_counts_it_and_leaves_it_as_it_is(self, refunded: Invoice) -> None:
+        told_about(refunded, "new")
+        before = everything()
+
+        counted = remove(who_placed(refunded.order_number), dry_run=True)
+
+        assert (counted.deleted, counted.emptied) == (1, 1)
+        assert everything() == before
+
     @pytest.mark.parametrize(
         "body",
         [
@@ -328,8 +337,10 @@ class TestDeliveries:
         told_about(None, "unusable", remote_id="elsewhere", reference="4711")
         told_about(None, "new", remote_id="soon", reference=f"for {PAYER}")
 
+        shown = [one["remote_id"] for one in kept(who_has(PAYER.upper()))]
         removed = remove(who_has(PAYER.upper()))
 
+        assert shown == ["elsewhere", "soon"]
         assert (removed.deleted, removed.emptied) == (1, 1)
         assert PAYER not in everything()
 
@@ -437,6 +448,14 @@ def test_p2_the_statements_for_an_order_do_not_grow_with_its_history(refunded: I
     for _ in range(50):
         told_about(refunded)
     assert taken() == few
+
+
+def test_of_an_order_without_any_delivery_the_order_is_shown(place_order: Any) -> None:
+    order = place_order(guest_email=GUEST)
+
+    (shown,) = kept(who_has(GUEST))
+
+    assert shown["order_number"] == order.number
 
 
 def test_what_is_kept_is_shown_whole(refunded: Invoice, place_order: Any, rehive: Any) -> None:
