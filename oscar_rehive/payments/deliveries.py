@@ -113,12 +113,12 @@ def _kept_since() -> datetime:
     return timezone.now() - conf.current().keep_deliveries
 
 
-def forget_old(most: int = MOST_FORGOTTEN) -> int:
-    """``forgetting``, and no more than about ``most`` of it; returns how many deliveries were deleted."""
+def forget_old() -> int:
+    """What one run of reconcile does of ``forgetting``; returns how many deliveries it has deleted."""
     forgotten = 0
     for deleted in forgetting():
         forgotten += deleted
-        if forgotten >= most:
+        if forgotten >= MOST_FORGOTTEN:
             break
     return forgotten
 

@@ -89,6 +89,7 @@ def test_a_great_many_go_in_small_steps_and_not_all_in_one_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(deliveries, "FORGOTTEN_AT_ONCE", 10)
+    monkeypatch.setattr(deliveries, "MOST_FORGOTTEN", 30)
     then = timezone.now() - KEPT * 2
     Delivery.objects.bulk_create(
         Delivery(body=str(number), state="done", received_at=then + timedelta(seconds=number))
@@ -98,7 +99,7 @@ def test_a_great_many_go_in_small_steps_and_not_all_in_one_run(
     with CaptureQueriesContext(
         connection,
     ) as asked:
-        assert forget_old(30) == 30
+        assert forget_old() == 30
     deleted = [one["sql"] for one in asked if "oscar_rehive_delivery" in one["sql"]]
     assert sum(sql.startswith("DELETE") for sql in deleted) == 3
     assert sorted(Delivery.objects.values_list("body", flat=True)) == [

@@ -193,8 +193,9 @@ class TestRemoving:
         assert remove(customer) == Removed()
         assert everything() == before
 
+    @pytest.mark.parametrize("later", [{"status": "complete"}, {"status": "late", "amount": 5}])
     def test_what_rehive_tells_later_brings_nothing_back(
-        self, customer: Customer, monkeypatch: pytest.MonkeyPatch
+        self, customer: Customer, monkeypatch: pytest.MonkeyPatch, later: dict[str, Any]
     ) -> None:
         """Payments are asked about for months: what is kept of an answer is its money."""
         from tests.steps import rehive_tells, told
@@ -204,11 +205,11 @@ class TestRemoving:
         remote = told(invoice)
         (quote,) = remote.quotes
         quote.raw["deposit_details"] = {"mail": PAYER}  # type: ignore[index]
-        rehive_tells(monkeypatch, quotes=(quote,), status="complete")
+        rehive_tells(monkeypatch, quotes=(quote,), **later)
 
         settled(invoice)
 
-        assert Invoice.objects.get().remote_status == "complete"
+        assert Invoice.objects.get().remote_status == later["status"]
         assert left() == []
 
     def test_a_dry_run_tells_the_same_and_changes_nothing(self, customer: Customer) -> None:
@@ -270,6 +271,18 @@ class TestRemoving:
 
         assert Delivery.objects.get() == named
         assert Entry.objects.filter(reason=f"mary{GUEST}, {GUEST}.uk").exists()
+
+
+def test_a_name_of_one_word_is_left_where_it_may_be_any_word(rehive: Any, place_order: Any) -> None:
+    address = ShippingAddressFactory(first_name="Order", last_name="")
+    order = place_order(guest_email=GUEST, shipping_address=address)
+    cancelled_at_rehive(opened(order))
+    OrderPayment.objects.update(closed_at=OrderPayment.objects.get().created_at)
+    before = facts(), list(Entry.objects.values())
+
+    assert remove(who_placed(order.number)) == Removed()
+
+    assert (facts(), list(Entry.objects.values())) == before
 
 
 class TestDeliveries:
