@@ -235,7 +235,7 @@ class TestRemoving:
         assert left() == []
 
     @pytest.mark.parametrize("who", ["order", "address"])
-    def test_p7_p10_an_order_that_waits_for_its_payment_is_refused_untouched(
+    def test_p7_an_order_that_waits_for_its_payment_is_refused_untouched(
         self, place_order: Any, who: str
     ) -> None:
         order = place_order(guest_email=GUEST)
@@ -444,7 +444,7 @@ class TestWhoItIs:
         assert not Delivery.objects.exists()
 
 
-def test_p2_the_statements_for_an_order_do_not_grow_with_its_history(refunded: Invoice) -> None:
+def test_the_statements_for_an_order_do_not_grow_with_its_history(refunded: Invoice) -> None:
     def taken() -> int:
         for payment in OrderPayment.objects.all():
             Entry.objects.create(payment=payment, source="staff", reason=GUEST)
