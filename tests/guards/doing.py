@@ -289,20 +289,20 @@ DOING = (
         "oscar_rehive/payments/deliveries.py",
         "Delivery.objects.filter(pk__in=pks).exclude(state=Delivery.State.NEW)",
         "Delivery.objects.filter(pk__in=pks)",
-        tests=("tests/payments/test_personal.py",),
+        tests=("tests/payments/test_personal.py", "tests/payments/test_personal_deliveries.py"),
     ),
     Mutation(
         "an order that waits again by now keeps its customer's data",
         "oscar_rehive/payments/personal.py",
         "    refuse_if_needed(Customer((held.payment,)))\n",
         "",
-        tests=("tests/payments/test_personal.py",),
+        tests=("tests/payments/test_personal.py", "tests/payments/test_personal_deliveries.py"),
     ),
     Mutation(
         "of quotes only their money is kept",
         "oscar_rehive/payments/rules.py",
         "invoice.quotes = [money_of(quote.raw) for quote in remote.quotes]\n    if status is None",
         "invoice.quotes = [quote.raw for quote in remote.quotes]\n    if status is None",
-        tests=("tests/payments/test_personal.py",),
+        tests=("tests/payments/test_personal.py", "tests/payments/test_personal_deliveries.py"),
     ),
 )

@@ -4,11 +4,9 @@ happened is lost. Who wants to know is shown all that is kept."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -16,7 +14,7 @@ from oscar.core.loading import get_model
 from oscar.test.factories import ShippingAddressFactory
 
 from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment, Refund
-from oscar_rehive.payments import deliveries, personal
+from oscar_rehive.payments import personal
 from oscar_rehive.payments.personal import (
     Customer,
     NothingKept,
@@ -27,13 +25,19 @@ from oscar_rehive.payments.personal import (
     who_has,
     who_placed,
 )
-from oscar_rehive.payments.refunding import refund
+from tests.payments.forgettable import (
+    GUEST,
+    NAME,
+    PAYER,
+    PERSONAL,
+    PHONE,
+    everything,
+    left,
+    told_about,
+)
 from tests.steps import cancelled_at_rehive, opened, settled
 
 pytestmark = pytest.mark.django_db
-
-GUEST = "Jane.Doe+shop@example.com"
-NAME, PHONE, PAYER = "Jane Doe", "+4930901820", "jane-at-work@example.org"
 
 FACTS = {
     OrderPayment: (
@@ -76,75 +80,6 @@ def facts() -> list[Any]:
     ]
     orders = list(get_model("order", "Order").objects.order_by("pk").values())
     return [*ours, *ledger, orders]
-
-
-def everything() -> str:
-    """All that stands in our tables, as one text in small letters."""
-    models = apps.get_app_config("oscar_rehive").get_models()
-    return "\n".join(str(list(model._default_manager.values())) for model in models).lower()
-
-
-def told_about(invoice: Invoice | None, state: str = "done", **columns: Any) -> Delivery:
-    """A delivery about ``invoice``, as Rehive sends them: with the payer's addresses."""
-    payer = {
-        "payer_email": PAYER,
-        "description": f"for {GUEST}",
-        "payer_mobile_number": PHONE,
-        "payer_user": {"name": NAME},
-    }
-    remote_id = invoice.remote_id if invoice else ""
-    return Delivery.objects.create(
-        **{
-            "remote_id": remote_id or "",
-            "reference": invoice.payment.reference if invoice else "",
-            "body": json.dumps({"data": {"id": remote_id, **payer}}),
-            "state": state,
-            **columns,
-        }
-    )
-
-
-@pytest.fixture
-def refunded(rehive: Any, place_order: Any) -> Invoice:
-    """A paid order of which a part went back, with personal data in every column that can hold any."""
-    address = ShippingAddressFactory(
-        first_name="Jane", last_name="Doe", phone_number=PHONE, line1="1 Main Street"
-    )
-    order = place_order(total="10.00", guest_email=GUEST, shipping_address=address)
-    invoice = opened(order)
-    rehive.outcome(invoice.remote_id, "pay")
-    settled(invoice)
-    refund(
-        Invoice.objects.get(),
-        invoice.asked / 2,
-        reason=f"{NAME}: her cat, call {PHONE}",
-        by="staff",
-    )
-    payment = invoice.payment
-    quote = {"amount": 1000, "total_paid": 1000, "total_pending": 0, "status": "paid"}
-    Invoice.objects.update(
-        quotes=[{**quote, "reference": NAME, "deposit_details": {"account": PAYER}}],
-        redirect_url=f"https://rehive.example.com/?for={GUEST}",
-    )
-    OrderPayment.objects.update(cancel_reason=f"{GUEST} called")
-    Entry.objects.create(payment=payment, source="staff", reason=f"<{GUEST.upper()}> was told.")
-    for subject in (GUEST, PHONE):
-        Attention.objects.create(
-            payment=payment,
-            kind="mismatch",
-            subject=f"1: {subject}",
-            reason=f"its reference is '{GUEST}'",
-            ways_out=f"Ask {NAME}.",
-        )
-    told_about(invoice)
-    return Invoice.objects.get()
-
-
-PERSONAL = [text.lower() for text in (GUEST, NAME, PHONE, PAYER, "her cat")]
-
-
-def left() -> list[str]:
-    return [text for text in PERSONAL if text in everything()]
 
 
 @pytest.mark.usefixtures("refunded")
@@ -283,120 +218,6 @@ def test_a_name_of_one_word_is_left_where_it_may_be_any_word(rehive: Any, place_
     assert remove(who_placed(order.number)) == Removed()
 
     assert (facts(), list(Entry.objects.values())) == before
-
-
-class TestDeliveries:
-    """Which of them are about a customer, and what becomes of those that wait."""
-
-    def test_p7_one_that_waits_is_emptied_and_still_worked_on(self, refunded: Invoice) -> None:
-        waits = told_about(refunded, "new", event_id=PAYER, reason=f"no answer for {PAYER}")
-
-        assert remove(who_placed(refunded.order_number)).emptied == 1
-
-        assert left() == []
-        waits.refresh_from_db()
-        deliveries.work_on(waits)
-        assert waits.state == Delivery.State.DONE
-
-    def test_a_dry_run_counts_it_and_leaves_it_as_it_is(self, refunded: Invoice) -> None:
-        told_about(refunded, "new")
-        before = everything()
-
-        counted = remove(who_placed(refunded.order_number), dry_run=True)
-
-        assert (counted.deleted, counted.emptied) == (1, 1)
-        assert everything() == before
-
-    @pytest.mark.parametrize(
-        "body",
-        [
-            '{{"data": {{"id": "{id}", "cut off',
-            "not JSON at all: {mail}",
-            '{{"note": "Hi,\\n{mail}"}}',
-        ],
-    )
-    def test_one_that_nobody_understood_and_that_names_invoice_or_address(
-        self, refunded: Invoice, body: str
-    ) -> None:
-        text = body.format(id=refunded.remote_id, mail=GUEST)
-        told_about(None, "unusable", body=text)
-
-        remove(who_placed(refunded.order_number))
-
-        assert not Delivery.objects.exists()
-
-    def test_one_about_a_second_invoice_of_the_order_that_the_shop_does_not_know(
-        self, refunded: Invoice
-    ) -> None:
-        told_about(refunded, remote_id="a-twin")
-
-        remove(who_placed(refunded.order_number))
-
-        assert not Delivery.objects.exists()
-
-    def test_but_none_about_another_order_that_had_the_number_before(
-        self, refunded: Invoice, place_order: Any, rehive: Any
-    ) -> None:
-        earlier = opened(place_order())
-        OrderPayment.objects.filter(pk=earlier.payment_id).update(reference=refunded.order_number)
-        other = told_about(earlier, reference=refunded.order_number)
-
-        remove(who_placed(refunded.order_number))
-
-        assert Delivery.objects.get() == other
-
-    def test_by_address_also_those_about_invoices_of_others_that_name_it(self) -> None:
-        """Of another system in the same business, say, or paid for somebody else."""
-        told_about(None, "unusable", remote_id="elsewhere", reference="4711")
-        told_about(None, "new", remote_id="soon", reference=f"for {PAYER}")
-
-        shown = [one["remote_id"] for one in kept(who_has(PAYER.upper()))]
-        removed = remove(who_has(PAYER.upper()))
-
-        assert shown == ["elsewhere", "soon"]
-        assert (removed.deleted, removed.emptied) == (1, 1)
-        assert PAYER not in everything()
-
-    def test_an_address_of_which_nothing_is_kept(self) -> None:
-        told_about(None, "unusable")
-
-        with pytest.raises(NothingKept, match=r"nobody@example\.com"):
-            remove(who_has("nobody@example.com"))
-        with pytest.raises(NothingKept, match=r"nobody@example\.com"):
-            list(kept(who_has("nobody@example.com")))
-
-    def test_each_step_of_looking_through_them_takes_two_statements(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(personal, "AT_ONCE", 10)
-        Delivery.objects.bulk_create(
-            Delivery(body=PAYER if number % 9 == 0 else "{}", state="done") for number in range(35)
-        )
-        taken: list[int] = []
-
-        def watched(steps: Iterator[list[int]]) -> Iterator[list[int]]:
-            while True:
-                with CaptureQueriesContext(connection) as asked:
-                    step = next(steps, None)
-                taken.append(len(asked))
-                if step is None:
-                    return
-                yield step
-
-        assert remove(who_has(PAYER), watch=watched).deleted == 4
-        assert taken == [2, 2, 2, 2, 1]
-
-    def test_those_of_an_order_are_found_by_indexes(self, refunded: Invoice) -> None:
-        with CaptureQueriesContext(connection) as asked:
-            list(personal._about(refunded.payment, {GUEST}))
-        found = [one["sql"] for one in asked if 'FROM "oscar_rehive_delivery"' in one["sql"]]
-
-        assert len(found) == 3
-        for sql in found:
-            with connection.cursor() as cursor:
-                cursor.execute(f"EXPLAIN QUERY PLAN {sql.replace('%', '%%')}")
-                plan = str(cursor.fetchall())
-            assert "SCAN" not in plan.replace("SCALAR", ""), plan
 
 
 class TestWhoItIs:
