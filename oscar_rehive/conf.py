@@ -36,6 +36,7 @@ BUSINESS_KEYS = (
     "PAYMENT_REQUESTS_URL",
     "MINIMUM",
     "MAXIMUM",
+    "CALLS_PER_MINUTE",
 )
 SHOP_KEYS = (
     "BUSINESSES",
@@ -49,7 +50,15 @@ SHOP_KEYS = (
     "PAYMENT_METHODS",
     "BASE_URL",
     "KEEP_DELIVERIES",
+    "OFFERED_DURING_OUTAGE",
 )
+
+CALLS_PER_MINUTE = 150
+FEWEST_CALLS = 10
+"""The lowest rate that Rehive documents for a token (rehive-api.md, "Conventions"); and one of which a tenth
+is still a call."""
+
+OFFERED_DURING_OUTAGE = timedelta(minutes=10)
 
 MAX_WINDOW = timedelta(days=366)
 SHORTEST_KEEPING, LONGEST_KEEPING = timedelta(days=1), timedelta(days=3660)
@@ -72,6 +81,7 @@ class BusinessConfig:
     payment_requests_url: str
     minimum: Decimal | None
     maximum: Decimal | None
+    calls_per_minute: int
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,7 @@ class OrderStatuses:
 @dataclass(frozen=True)
 class Config:
     """The plugin's configuration. ``tolerance_amount`` is in the order's currency; ``keep_deliveries`` is
-    how long after its arrival a delivery that is through is kept."""
+    how long after its arrival a delivery that is through is kept; ``offered_during_outage`` None: for ever."""
 
     businesses: Mapping[str, BusinessConfig]
     order_status: OrderStatuses
@@ -99,6 +109,7 @@ class Config:
     payment_methods: tuple[str, ...]
     base_url: str
     keep_deliveries: timedelta
+    offered_during_outage: timedelta | None = OFFERED_DURING_OUTAGE
 
     @property
     def by_id(self) -> dict[str, BusinessConfig]:
@@ -186,9 +197,7 @@ class _SettingReader(Reader):
         return Config(
             businesses=self._businesses(),
             order_status=self._order_status(),
-            payment_window=self.span(
-                self.raw, "PAYMENT_WINDOW", timedelta(hours=24), SETTING, most=MAX_WINDOW
-            ),
+            payment_window=self._span("PAYMENT_WINDOW", timedelta(hours=24)),
             accept_late=late == "accept",
             tolerance_amount=self.decimal(self.raw, "TOLERANCE_AMOUNT", SETTING) or Decimal(0),
             tolerance_percent=self._tolerance_percent(),
@@ -198,14 +207,10 @@ class _SettingReader(Reader):
             ),
             payment_methods=self._payment_methods(),
             base_url=self.address(self.raw, "BASE_URL", "", SETTING),
-            keep_deliveries=self.span(
-                self.raw,
-                "KEEP_DELIVERIES",
-                timedelta(days=90),
-                SETTING,
-                least=SHORTEST_KEEPING,
-                most=LONGEST_KEEPING,
+            keep_deliveries=self._span(
+                "KEEP_DELIVERIES", timedelta(days=90), SHORTEST_KEEPING, LONGEST_KEEPING
             ),
+            offered_during_outage=self._offered_during_outage(),
         )
 
     def _businesses(self) -> dict[str, BusinessConfig]:
@@ -272,6 +277,9 @@ class _SettingReader(Reader):
                 raw, "PAYMENT_REQUESTS_URL", LIVE_PAYMENT_REQUESTS_URL, where
             ),
             **self._limits(raw, where),
+            calls_per_minute=self.whole_number(
+                raw, "CALLS_PER_MINUTE", CALLS_PER_MINUTE, FEWEST_CALLS, where
+            ),
         )
 
     def _needed(self, raw: Mapping[str, Any], key: str, where: str) -> str:
@@ -347,6 +355,21 @@ class _SettingReader(Reader):
                 "Give cancelled orders a status of their own.",
             )
         return statuses
+
+    def _offered_during_outage(self) -> timedelta | None:
+        key = "OFFERED_DURING_OUTAGE"
+        if key in self.given and self.given[key] is None:
+            return None
+        return self._span(key, OFFERED_DURING_OUTAGE)
+
+    def _span(
+        self,
+        key: str,
+        default: timedelta,
+        least: timedelta = timedelta(0),
+        most: timedelta = MAX_WINDOW,
+    ) -> timedelta:
+        return self.span(self.raw, key, default, SETTING, least=least, most=most)
 
     def _payment_methods(self) -> tuple[str, ...]:
         methods = self.raw.get("PAYMENT_METHODS", ["oscar_rehive.checkout.methods.Rehive"])

@@ -126,6 +126,18 @@ class Reader:
         )
         return default
 
+    def whole_number(
+        self, raw: Mapping[str, Any], key: str, default: int, least: int, where: str
+    ) -> int:
+        number = raw.get(key, default)
+        if not isinstance(number, int) or isinstance(number, bool) or number < least:
+            self.wrong(
+                f'{where}["{key}"] is not a whole number of {least} or more.',
+                f"For instance {default}, which is what counts without it.",
+            )
+            return default
+        return number
+
     def refuse_unknown(self, raw: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
         for key in raw:
             if key not in known:

@@ -25,13 +25,14 @@ from oscar_rehive.databases import outside_transactions
 from oscar_rehive.logs import Log
 from oscar_rehive.models import Entry, Invoice, OrderPayment
 from oscar_rehive.payments.adopting import NotOpened
+from oscar_rehive.payments.budget import is_to_wait
 from oscar_rehive.payments.cancelling import (
     NotCancellable,
     cancel_order,
     claim_basket,
     finish,
 )
-from oscar_rehive.payments.gateway import BusinessNotUsable, is_to_wait, wait_as_told
+from oscar_rehive.payments.gateway import BusinessNotUsable
 from oscar_rehive.payments.mails import send_confirmation_soon
 from oscar_rehive.payments.opening import Busy, NotPayable, open_invoice
 from oscar_rehive.payments.progress import Progress, Stage, progress_of
@@ -133,8 +134,6 @@ class PaymentPage(View):
             elif invoice and invoice.remote_id and invoice.state != Invoice.State.PAID:
                 refresh(invoice, Entry.Source.RETURN)
         except (RehiveError, ImproperlyConfigured, OperationalError) as error:
-            if isinstance(error, Throttled) and invoice is not None:
-                wait_as_told(invoice, error)
             logger.warning("Order #%s: %s", self.number, error)
             return False
         except Exception:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -29,8 +30,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def _no_memory_of_the_last_test() -> None:
-    """The divisibility of a business's currency is remembered for an hour."""
+    """The divisibility of a business's currency is remembered for an hour, and an outage for minutes."""
+    from oscar_rehive.remembering import forget_all_of_our_own
+
     cache.clear()
+    forget_all_of_our_own()
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +79,35 @@ def _seconds_have_gone_by(monkeypatch: pytest.MonkeyPatch) -> None:
     from oscar_rehive import views
 
     monkeypatch.setattr(views, "ASK_AGAIN_AFTER", timedelta(0))
+
+
+class Moments:
+    """The clock of the budget and of outages: the real one, and what has been waited or has gone by."""
+
+    def __init__(self) -> None:
+        self.ahead, self.waited = 0.0, 0.0
+
+    def time(self) -> float:
+        return time.time() + self.ahead
+
+    def sleep(self, seconds: float) -> None:
+        self.waited += seconds
+        self.ahead += seconds
+
+    def go_by(self, seconds: float) -> None:
+        self.ahead += seconds
+
+
+@pytest.fixture(autouse=True)
+def moments(monkeypatch: pytest.MonkeyPatch) -> Moments:
+    """A run that waits for Rehive's limits has waited at once."""
+    from oscar_rehive.payments import breaker, budget
+
+    moments = Moments()
+    for module in (breaker, budget):
+        monkeypatch.setattr(module, "time", moments.time)
+    monkeypatch.setattr(budget, "sleep", moments.sleep)
+    return moments
 
 
 @pytest.fixture

@@ -105,6 +105,7 @@ def test_a_complaint_names_the_business_that_it_is_about(configure: Any) -> None
         "PAYMENT_METHODS",
         "TITLE",
         "MINIMUM",
+        "CALLS_PER_MINUTE",
     ],
 )
 def test_none_is_as_good_as_none(configure: Any, key: str) -> None:
@@ -171,6 +172,12 @@ def test_none_is_as_good_as_none(configure: Any, key: str) -> None:
         pytest.param({"KEEP_DELIVERIES": 90}, "at least 1 day", "seconds", id="days for seconds"),
         pytest.param({"KEEP_DELIVERIES": "90"}, "KEEP_DELIVERIES", "timedelta", id="text to keep"),
         pytest.param({"KEEP_DELIVERIES": timedelta.max}, "3660 days", "seconds", id="for ever"),
+        pytest.param({"CALLS_PER_MINUTE": 9}, "CALLS_PER_MINUTE", "instance 150", id="few calls"),
+        pytest.param({"CALLS_PER_MINUTE": 99.5}, "CALLS_PER_MINUTE", "150", id="half a call"),
+        pytest.param({"CALLS_PER_MINUTE": True}, "CALLS_PER_MINUTE", "150", id="True calls"),
+        pytest.param({"CALLS_PER_MINUTE": "150"}, "CALLS_PER_MINUTE", "150", id="text of calls"),
+        pytest.param({"OFFERED_DURING_OUTAGE": 0}, "OFFERED_DURING", "timedelta", id="no outage"),
+        pytest.param({"OFFERED_DURING_OUTAGE": "1h"}, "OFFERED_DURING", "timedelta", id="text"),
         pytest.param({"ORDER_STATUS": "Paid"}, "ORDER_STATUS", "For instance", id="not a dict"),
         pytest.param({"ORDER_STATUS": {"payed": "P"}}, "ORDER_STATUS", "paid", id="wrong word"),
         pytest.param({"ORDER_STATUS": {"paid": ""}}, "ORDER_STATUS", "paid", id="blank status"),
@@ -278,6 +285,31 @@ def test_the_payment_window_is_a_span_or_seconds(configure: Any, window: Any) ->
     configure(PAYMENT_WINDOW=window)
 
     assert conf.current().payment_window == timedelta(minutes=90)
+
+
+@pytest.mark.parametrize("rate", [10, 150, 400])
+def test_a_business_has_a_rate_of_its_own(settings: Any, rate: int) -> None:
+    settings.OSCAR_REHIVE = {
+        **SHORTEST,
+        "BUSINESSES": {"USD": {}, "EUR": {"BUSINESS_ID": "eu", "CALLS_PER_MINUTE": rate}},
+    }
+
+    config = conf.current()
+
+    assert conf.problems() == ()
+    assert config.businesses["USD"].calls_per_minute == 150
+    assert config.businesses["EUR"].calls_per_minute == rate
+
+
+def test_in_an_outage_rehive_is_offered_for_a_while_or_for_ever(configure: Any) -> None:
+    """Here None says something: for ever."""
+    configure()
+    assert conf.current().offered_during_outage == timedelta(minutes=10)
+    configure(OFFERED_DURING_OUTAGE=90)
+    assert conf.current().offered_during_outage == timedelta(seconds=90)
+    configure(OFFERED_DURING_OUTAGE=None)
+    assert conf.current().offered_during_outage is None
+    assert conf.problems() == ()
 
 
 def test_pending_and_paid_may_be_the_same_status(configure: Any) -> None:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from oscar_rehive import views
 from oscar_rehive.models import Invoice, OrderPayment
+from oscar_rehive.payments import breaker
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.rehive.exceptions import Unreachable
 from tests.steps import opened, payment_page, settled
@@ -122,7 +123,7 @@ def test_a_limit_is_remembered_and_leaves_the_rest_to_who_pays(
 
 
 def test_while_rehive_refuses_not_every_reload_makes_an_attempt(
-    rehive: Any, place_order: Any
+    rehive: Any, place_order: Any, moments: Any
 ) -> None:
     order = place_order()
     rehive.faults(error_status={"value": 500, "methods": ["POST"]})
@@ -135,6 +136,7 @@ def test_while_rehive_refuses_not_every_reload_makes_an_attempt(
     with pytest.raises(Unreachable, match="a little later"):
         opened(order)
     rehive.clear_faults()
+    moments.go_by(breaker.LONGEST_SECONDS)
     Invoice.objects.update(sent_at=timezone.now() - timedelta(minutes=11))
     assert opened(order).remote_id
 

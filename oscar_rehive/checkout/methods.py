@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.utils.module_loading import import_string
 
 from oscar_rehive import conf
 from oscar_rehive.logs import Log
+from oscar_rehive.payments.breaker import seconds_down
 from oscar_rehive.payments.currencies import known_divisibility
 from oscar_rehive.rehive.money import InexactAmount, to_units
 from oscar_rehive.shop import get_shop
@@ -68,8 +70,8 @@ class PaymentMethod:
 
 
 class Rehive(PaymentMethod):
-    """Rehive, offered only when it can work: sound settings, a business for the currency, and a
-    total above zero, inside the limits, and with no more decimals than the currency has."""
+    """Rehive, offered only when it can work: sound settings, a business for the currency, no outage that
+    lasts, and a total above zero, inside the limits, and with no more decimals than the currency has."""
 
     code = "rehive"
 
@@ -93,10 +95,17 @@ class Rehive(PaymentMethod):
         if business is None:
             obstacle = f"no business invoices in {total.currency}"
         else:
-            obstacle = _obstacle(business, to_pay(total))
+            obstacle = _outage(business) or _obstacle(business, to_pay(total))
         if obstacle:
             logger.info("Rehive is not offered at the checkout: %s.", obstacle)
         return not obstacle
+
+
+def _outage(business: conf.BusinessConfig) -> str:
+    """Whether Rehive has been down for so long that it is not offered any more; nothing if not."""
+    longest = conf.current().offered_during_outage
+    down = timedelta(seconds=int(seconds_down(business.api_url)))
+    return f"it has not answered for {down}" if longest is not None and down > longest else ""
 
 
 def _obstacle(business: conf.BusinessConfig, due: ToPay | None) -> str:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import lru_cache
-from hashlib import sha256
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
 from oscar_rehive import conf
 from oscar_rehive.databases import in_a_transaction
 from oscar_rehive.models import Invoice
+from oscar_rehive.payments.breaker import guarded
+from oscar_rehive.payments.budget import counted, patiently
 from oscar_rehive.rehive.client import Client, Timeouts
-from oscar_rehive.rehive.exceptions import Throttled, Unintelligible
+from oscar_rehive.rehive.exceptions import Unintelligible
 from oscar_rehive.remembering import remember, remembered
 
 CURRENCY_SECONDS = 3600
-LONGEST_SILENCE = 60
 
 QUICK = Timeouts(connect=1.0, read=2.0)
 """Seconds, where somebody waits: the sender of a webhook hangs up after 5."""
@@ -51,6 +53,19 @@ def business_of(invoice: Invoice) -> conf.BusinessConfig:
     )
 
 
+class _Gate:
+    """What holds the calls of a business back: its budget, and an outage of the host that is asked."""
+
+    def __init__(self, business: conf.BusinessConfig) -> None:
+        self._business = business
+
+    def patiently(self, ask: Callable[[], Any]) -> Any:
+        return patiently(self._business, ask)
+
+    def through(self, url: str, send: Callable[[], Any]) -> Any:
+        return guarded(url, lambda: counted(self._business, send))
+
+
 @lru_cache(maxsize=64)
 def _client(business: conf.BusinessConfig) -> Client:
     return Client(
@@ -58,27 +73,13 @@ def _client(business: conf.BusinessConfig) -> Client:
         payment_requests_url=business.payment_requests_url,
         token=business.token,
         business_id=business.business_id,
+        gate=_Gate(business),
     )
 
 
 # Two processes must not talk through one inherited connection.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_client.cache_clear)
-
-
-def wait_as_told(invoice: Invoice, limit: Throttled) -> None:
-    """Remember that Rehive limits our requests, for as long as it says and a minute at the most."""
-    remember(_limit_key(invoice.business_id), True, min(limit.wait, LONGEST_SILENCE))
-
-
-def is_to_wait(business_id: str) -> bool:
-    """Whether Rehive limits our requests at this moment: what can wait leaves what is left of them to
-    who pays."""
-    return remembered(_limit_key(business_id)) is not None
-
-
-def _limit_key(business_id: str) -> str:
-    return f"oscar_rehive:limit:{sha256(business_id.encode()).hexdigest()}"
 
 
 def currency_key(business: conf.BusinessConfig) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from oscar_rehive import conf
 from oscar_rehive.models import Entry, Invoice
 from oscar_rehive.payments.adopting import adopt, next_attempt
+from oscar_rehive.payments.breaker import is_shut, unreachable
 from oscar_rehive.payments.carrying_out import change
 from oscar_rehive.payments.closing import close_at_rehive
 from oscar_rehive.payments.doors import find_by_reference
@@ -77,7 +78,7 @@ def open_invoice(number: str, *, return_url: str, may_ask: bool = True) -> Invoi
         raise NotPayable(f"Order {number} cannot be paid through Rehive.")
     divisibility = divisibility_of(business) if may_ask else None
     for _ in range(_STEPS):
-        what, invoice = _next_step(number, business, divisibility)
+        what, invoice = _next_step(number, business, divisibility, is_shut(business.api_url))
         if what is _Do.REUSE:
             return invoice
         if what is _Do.CLOSE:
@@ -156,15 +157,17 @@ def matching(remote: RemoteInvoice) -> str:
 
 
 def _next_step(
-    number: str, business: conf.BusinessConfig, divisibility: int | None
+    number: str, business: conf.BusinessConfig, divisibility: int | None, is_down: bool
 ) -> tuple[_Do, Invoice]:
     return change(
-        number, Entry.Source.CHECKOUT, lambda plan: _decide_step(plan, business, divisibility)
+        number,
+        Entry.Source.CHECKOUT,
+        lambda plan: _decide_step(plan, business, divisibility, is_down),
     )
 
 
 def _decide_step(
-    plan: Plan, business: conf.BusinessConfig, divisibility: int | None
+    plan: Plan, business: conf.BusinessConfig, divisibility: int | None, is_down: bool
 ) -> tuple[_Do, Invoice]:
     order = _payable(plan)
     if divisibility is None:
@@ -175,6 +178,9 @@ def _decide_step(
             return (_Do.CLOSE, invoice) if invoice.remote_id else (_Do.LOOK, invoice)
     current = next(iter(plan.payable()), None)
     if current is None:
+        _wait_after_refusals(plan)
+        if is_down:
+            raise unreachable()  # an attempt that is not sent would only have to be ended
         return _Do.POST, _new_attempt(plan, order, business, divisibility)
     if not plan.fits(current):
         plan.close([current])
@@ -219,7 +225,6 @@ def _payable(plan: Plan) -> Order:
 def _new_attempt(
     plan: Plan, order: Order, business: conf.BusinessConfig, divisibility: int
 ) -> Invoice:
-    _wait_after_refusals(plan)
     asked = plan.missing()
     try:
         amount = to_units(asked, divisibility)

@@ -20,6 +20,7 @@ from oscar_rehive.cleaning import without_secrets
 from oscar_rehive.logs import Log
 from oscar_rehive.models import Attention, Retry
 from oscar_rehive.payments.adopting import NotOpened
+from oscar_rehive.payments.budget import unhurried
 from oscar_rehive.payments.deliveries import forget_old
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.mails import NotSent
@@ -38,6 +39,9 @@ half an hour for what failed (an outage ends), and a day for what waits for a pe
 IN_A_ROW = 5
 """Of so many that do not answer one after the other, nobody asks the next."""
 
+PATIENCE_SECONDS = 300.0
+"""What a run waits in all: as long as it is from one to the next."""
+
 AT_A_TIME = 500
 KEPT_FOR = timedelta(days=7)
 LIMIT_MET = "Rehive's limit was met; the next run begins with "
@@ -45,20 +49,24 @@ LIMIT_MET = "Rehive's limit was met; the next run begins with "
 Stage = Callable[[Summary], Iterator[Task]]
 
 
-def reconcile(watch: Callable[[Iterator[Task]], Iterable[Task]] = iter) -> Summary:
+def reconcile(
+    watch: Callable[[Iterator[Task]], Iterable[Task]] = iter, *, patience: float = PATIENCE_SECONDS
+) -> Summary:
     """Do everything that there is to do; ``watch`` may show the tasks of a stage as they are done.
 
-    What goes wrong is noted in the summary and left for the next run. Whoever limits our requests or
-    does not answer is left alone for the rest of the run: asking on would prolong the wait of all. The
-    next run begins where a limit was met.
+    What goes wrong is noted in the summary and left for the next run. Where our own budget or Rehive limits
+    our requests the run waits, ``patience`` seconds in all. Whoever limits them for longer, or does not
+    answer, is left alone for the rest of the run: asking on would prolong the wait of all. The next run
+    begins where a limit was met.
     """
     run = _Run()
-    for stages in ((*FIRST, *_in_turn()), LAST):
-        for stage in stages:
-            for task in watch(run.untried(stage)):
-                run.do(task, stage.__name__)
-        for task in watch(run.tried_in_vain()):
-            run.do(task, run.stage_of[task.key])
+    with unhurried(patience):
+        for stages in ((*FIRST, *_in_turn()), LAST):
+            for stage in stages:
+                for task in watch(run.untried(stage)):
+                    run.do(task, stage.__name__)
+            for task in watch(run.tried_in_vain()):
+                run.do(task, run.stage_of[task.key])
     Retry.objects.filter(tried_at__lt=run.begun - KEPT_FOR).delete()
     forget_old()
     run.summary.attention = Attention.objects.filter(resolved_at=None).count()

@@ -61,9 +61,11 @@ def _no_answer(outcome: NoAnswer) -> RehiveError:
             f"Rehive cannot be reached ({outcome.fault}); check API_URL,"
             " PAYMENT_REQUESTS_URL and the shop's way out to the internet.",
             may_have_happened=False,
+            was_rushed=outcome.was_rushed,
         )
     return Unreachable(
-        f"Rehive did not answer in time or dropped the connection ({outcome.fault})."
+        f"Rehive did not answer in time or dropped the connection ({outcome.fault}).",
+        was_rushed=outcome.was_rushed,
     )
 
 

@@ -18,8 +18,10 @@ from requests.auth import AuthBase
 from oscar_rehive.rehive import wire
 from oscar_rehive.rehive.answers import interpret, unwrap
 from oscar_rehive.rehive.exceptions import RehiveError, Unauthorised
+from oscar_rehive.rehive.gates import Gate, OpenGate
 from oscar_rehive.rehive.hiding import Secret, SecretBytes
 from oscar_rehive.rehive.paging import Page, Rows, read_invoices, read_page, read_pages
+from oscar_rehive.rehive.sharing import Questions
 from oscar_rehive.rehive.transport import CONNECT_SECONDS, READ_SECONDS, exchange, pooled_session
 
 PAGE_SIZE = 250
@@ -59,7 +61,9 @@ class Client:
     """Rehive for one business.
 
     ``api_url`` and ``payment_requests_url`` are the services' base addresses (rehive-api.md,
-    "Services"). One instance may be shared by threads and keeps its connections.
+    "Services"). One instance may be shared by threads and keeps its connections; what several of them
+    ask at the same moment is asked once (sharing.py). Every call goes through ``gate``, which may hold it
+    back.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Client:
         token: str,
         business_id: str,
         session: requests.Session | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self.business_id = business_id
         self._business_url = (
@@ -81,6 +86,8 @@ class Client:
         self._token = token = Secret(token)
         self._auth = _TokenAuth(token)
         self._session = session or pooled_session()
+        self._gate = gate or OpenGate()
+        self._questions = Questions()
 
     def __repr__(self) -> str:
         return f"<Client of business {self.business_id}>"
@@ -233,7 +240,18 @@ class Client:
         return ask
 
     def _send(self, method: str, url: str, **kwargs: Any) -> Any:
-        outcome = self._ask(method, url, **kwargs)
+        def send() -> Any:
+            return self._gate.through(url, lambda: self._ask(method, url, **kwargs))
+
+        def ask() -> Any:
+            if method != "GET":
+                return send()
+            question = url, *(kwargs.get("params") or {}).items()
+            timeouts: Timeouts = kwargs.get("timeouts", Timeouts())
+            return self._questions.ask(question, send, timeouts.connect + timeouts.read)
+
+        # Outside: nobody who asks the same has to be as patient.
+        outcome = self._gate.patiently(ask)
         # Raised here, where no variable holds what was sent or what was answered (P9).
         if isinstance(outcome, RehiveError):
             raise outcome

@@ -23,7 +23,8 @@ class Deadline:
         return max(0.0, self.at - time.monotonic())
 
 
-_current: ContextVar[Deadline | None] = ContextVar("oscar_rehive_deadline", default=None)
+_around: ContextVar[tuple[Deadline, ...]] = ContextVar("oscar_rehive_deadlines", default=())
+"""Those of the blocks around, each earlier than the one before."""
 
 
 @contextlib.contextmanager
@@ -36,17 +37,24 @@ def within(limit: float | Deadline) -> Iterator[Deadline]:
     belongs to its thread, and must not be left by a ``yield`` of a generator.
     """
     deadline = limit if isinstance(limit, Deadline) else Deadline(limit)
-    outer = _current.get()
-    if outer is not None and outer.at < deadline.at:
-        deadline = outer
-    token = _current.set(deadline)
+    around = _around.get()
+    if around and around[-1].at < deadline.at:
+        deadline = around[-1]
+    token = _around.set((*around, deadline))
     try:
         yield deadline
     finally:
-        _current.reset(token)
+        _around.reset(token)
 
 
 def seconds_left() -> float:
     """What the blocks around leave for the next call; infinity outside of any."""
-    deadline = _current.get()
-    return math.inf if deadline is None else deadline.left()
+    around = _around.get()
+    return around[-1].left() if around else math.inf
+
+
+def put_off(seconds: float) -> None:
+    """Let all blocks around end ``seconds`` later: who waits on purpose, before asking, has lost nothing of
+    the time that an answer may take."""
+    for deadline in set(_around.get()):
+        deadline.at += seconds

@@ -48,15 +48,22 @@ class Unreachable(RehiveError):
     """No usable answer in time: network trouble, a time-out, or a fault inside Rehive (5xx).
 
     ``was_answered`` tells that it was Rehive itself that answered with a fault: an answer that it
-    replays to the same idempotency key for 24 hours.
+    replays to the same idempotency key for 24 hours. ``was_rushed``: nothing came in a time that was
+    shorter than the usual one, which says nothing of Rehive.
     """
 
     def __init__(
-        self, message: str, *, may_have_happened: bool = True, was_answered: bool = False
+        self,
+        message: str,
+        *,
+        may_have_happened: bool = True,
+        was_answered: bool = False,
+        was_rushed: bool = False,
     ) -> None:
         super().__init__(message)
         self.may_have_happened = may_have_happened
         self.was_answered = was_answered
+        self.was_rushed = was_rushed
 
 
 class Throttled(RehiveError):

@@ -65,10 +65,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class NoAnswer:
-    """``fault`` is a word for it. ``was_never_sent``: not a byte of the request has left."""
+    """``fault`` is a word for it. ``was_never_sent``: not a byte of the request has left. ``was_rushed``: it
+    had less than the usual time."""
 
     fault: str
     was_never_sent: bool = False
+    was_rushed: bool = False
     is_too_large: bool = False
 
 
@@ -322,7 +324,8 @@ def exchange(
     # What the blocks around leave also bounds a session that is not ours.
     connect, read = min(connect, seconds_left()), min(read, seconds_left())
     if not connect or not read:
-        return NoAnswer("no time left", was_never_sent=True)
+        return NoAnswer("no time left", was_never_sent=True, was_rushed=True)
+    was_rushed = min(connect + read, seconds_left()) < CONNECT_SECONDS + READ_SECONDS
     with Call(connect, read) as call:
         try:
             response = session.request(
@@ -333,9 +336,8 @@ def exchange(
         except BodyTooLarge:
             return NoAnswer("too large", is_too_large=True)
         except _FAULTS as error:
-            return NoAnswer(
-                type(error).__name__, was_never_sent=call.was_never_sent or _was_never_sent(error)
-            )
+            was_never_sent = call.was_never_sent or _was_never_sent(error)
+            return NoAnswer(type(error).__name__, was_never_sent, was_rushed)
 
 
 def _was_never_sent(error: Exception) -> bool:

@@ -150,6 +150,7 @@ class TestAfterAnOutage:
         asked: list[str],
         monkeypatch: pytest.MonkeyPatch,
         by_pages: bool,
+        moments: Any,
     ) -> None:
         """A page answers them all, or one question where there is none."""
         if not by_pages:
@@ -158,6 +159,7 @@ class TestAfterAnOutage:
         for _ in range(5):
             delivered(client, paid)
         rehive.clear_faults()
+        moments.go_by(60)
         asked.clear()
 
         reconcile()

@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import responses
 
 from oscar_rehive.rehive import connecting
 from oscar_rehive.rehive.client import Client, Timeouts
-from oscar_rehive.rehive.deadlines import Deadline, seconds_left, within
+from oscar_rehive.rehive.deadlines import Deadline, put_off, seconds_left, within
 from oscar_rehive.rehive.exceptions import RehiveError, Unintelligible, Unreachable
 from tests.rehive.calls import CALLS, PATIENT, Call, error_of, every_call, failure
 from tests.rehive.samples import INVOICE, page
@@ -124,8 +126,13 @@ def test_p11_look_ups_that_hang_are_few_and_end(
     monkeypatch.setattr(connecting, "_slots", threading.BoundedSemaphore(2))
     client = make_client(api_url="http://rehive.example/")
 
+    def asked(number: int) -> RehiveError:
+        """About an invoice of its own: the same question would be asked once."""
+        make = partial(Client.invoice, invoice_id=f"i-{number}", timeouts=SHORT)
+        return error_of(client, replace(CALLS["invoice"], make=make))
+
     with ThreadPoolExecutor(6) as pool:
-        for error in pool.map(lambda _: failure(client, SHORT), range(6)):
+        for error in pool.map(asked, range(6)):
             assert_never_sent(error)
     assert resolver.asked == 2
 
@@ -312,6 +319,33 @@ def test_blocks_can_have_a_deadline_in_common() -> None:
         with within(used_up):
             assert seconds_left() == 0
     assert seconds_left() == float("inf")
+
+
+def test_who_waits_on_purpose_loses_nothing() -> None:
+    put_off(5)
+    with within(200), within(100):
+        put_off(5000)
+        assert 5000 < seconds_left() <= 5100
+        with within(1):
+            put_off(50)
+            assert 50 < seconds_left() <= 51
+        assert seconds_left() > 5100
+    assert seconds_left() == float("inf")
+
+
+@pytest.mark.parametrize(("timeouts", "was_rushed"), [(SHORT, True), (Timeouts(), False)])
+def test_a_silence_in_less_than_the_usual_time_says_so(
+    make_client: Clients, timeouts: Timeouts, was_rushed: bool
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    client = make_client(api_url=f"http://127.0.0.1:{port}/")
+
+    error = failure(client, timeouts)
+    assert isinstance(error, Unreachable)
+    assert error.was_rushed is was_rushed
+    with within(3):
+        assert failure(client, timeouts).was_rushed is True  # type: ignore[attr-defined]  # as above
 
 
 def test_a_block_that_fails_leaves_no_deadline_behind() -> None:

@@ -1,0 +1,28 @@
+"""What may hold a call back: a client knows nothing of budgets and outages, only that it must ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+
+class Gate(Protocol):
+    """What every call of a client goes through. An outcome is an answer's JSON or a ``RehiveError``, which
+    is returned and never raised."""
+
+    def patiently(self, ask: Callable[[], Any]) -> Any:
+        """The outcome of ``ask``, which may be called late, and again after it was ``Throttled``."""
+
+    def through(self, url: str, send: Callable[[], Any]) -> Any:
+        """The outcome of ``send``, which makes one exchange with the host of ``url``; or another one,
+        where nothing may be sent now."""
+
+
+class OpenGate:
+    """Holds nothing back."""
+
+    def patiently(self, ask: Callable[[], Any]) -> Any:
+        return ask()
+
+    def through(self, url: str, send: Callable[[], Any]) -> Any:
+        return send()

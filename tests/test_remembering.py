@@ -1,0 +1,90 @@
+"""What the shop's cache remembers; and what each process does by itself where there is none that works."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+
+from oscar_rehive import remembering
+from oscar_rehive.remembering import claim, count, forget, remember, remembered
+
+
+@pytest.fixture
+def seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The clock of what a process does by itself."""
+    now = [1000.0]
+    monkeypatch.setattr(remembering, "monotonic", lambda: now[0])
+    return now
+
+
+def shared(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is."""
+
+
+def none_at_all(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+
+
+def down(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*args: Any, **kwargs: Any) -> Any:
+        raise ConnectionError("no cache")
+
+    for name in ("get", "set", "add", "incr", "delete"):
+        monkeypatch.setattr(cache, name, fails)
+
+
+@pytest.mark.parametrize("kind", [shared, none_at_all, down])
+def test_all_kinds_do_the_same(settings: Any, monkeypatch: pytest.MonkeyPatch, kind: Any) -> None:
+    kind(settings, monkeypatch)
+
+    assert remembered("a-word") is None
+    remember("a-word", (1, "two"), 60)
+    assert tuple(remembered("a-word")) == (1, "two")
+    forget("a-word"), forget("a-word")
+    assert remembered("a-word") is None
+
+    assert [claim("mine", 60), claim("mine", 60)] == [True, False]
+    forget("mine")
+    assert claim("mine", 60)
+
+    count("calls", 60), count("calls", 60), count("other-calls", 60)
+    assert (remembered("calls"), remembered("other-calls")) == (2, 1)
+
+
+def test_by_itself_a_process_forgets_too(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, seconds: list[float]
+) -> None:
+    none_at_all(settings, monkeypatch)
+    remember("a-word", 1, 60), count("calls", 60), claim("mine", 60)
+    seconds[0] += 59
+    count("calls", 60)
+    assert (remembered("a-word"), remembered("calls"), claim("mine", 60)) == (1, 2, False)
+
+    seconds[0] += 1
+    assert (remembered("a-word"), remembered("calls"), claim("mine", 60)) == (None, None, True)
+    remember("another", 1, 60)
+    assert list(remembering._own._kept) == ["mine", "another"], "nothing piles up"
+
+
+def test_a_cache_that_is_down_is_asked_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, seconds: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each question may take its time-out, and writes a page of log."""
+    asked, works = [], [False]
+
+    def get(key: str) -> Any:
+        asked.append(key)
+        if not works[0]:
+            raise ConnectionError("no cache")
+        return "it is back"
+
+    monkeypatch.setattr(cache, "get", get)
+    for _ in range(5):
+        assert remembered("a-word") is None
+    assert len(asked) == caplog.text.count("The cache does not answer") == 1
+
+    works[0] = True
+    seconds[0] += remembering.LEFT_ALONE_SECONDS
+    assert remembered("a-word") == "it is back"
