@@ -58,7 +58,7 @@ FEWEST_CALLS = 10
 """The lowest rate that Rehive documents for a token (rehive-api.md, "Conventions"); and one of which a tenth
 is still a call."""
 
-OFFERED_DURING_OUTAGE = timedelta(minutes=10)
+OFFERED, OFFERED_DURING_OUTAGE = "OFFERED_DURING_OUTAGE", timedelta(minutes=10)
 
 MAX_WINDOW = timedelta(days=366)
 SHORTEST_KEEPING, LONGEST_KEEPING = timedelta(days=1), timedelta(days=3660)
@@ -70,8 +70,7 @@ be kept for months (seconds for days)."""
 class BusinessConfig:
     """One Rehive business: everything sold in ``currency`` is invoiced there.
 
-    ``minimum`` and ``maximum`` bound the order total in that currency, both included.
-    """
+    ``minimum`` and ``maximum`` bound the order total in that currency, both included."""
 
     currency: str
     token: str = field(repr=False)
@@ -210,7 +209,10 @@ class _SettingReader(Reader):
             keep_deliveries=self._span(
                 "KEEP_DELIVERIES", timedelta(days=90), SHORTEST_KEEPING, LONGEST_KEEPING
             ),
-            offered_during_outage=self._offered_during_outage(),
+            # None means "for ever" here, and not "as if it were not given".
+            offered_during_outage=None
+            if self.given.get(OFFERED, ...) is None
+            else self._span(OFFERED, OFFERED_DURING_OUTAGE),
         )
 
     def _businesses(self) -> dict[str, BusinessConfig]:
@@ -355,12 +357,6 @@ class _SettingReader(Reader):
                 "Give cancelled orders a status of their own.",
             )
         return statuses
-
-    def _offered_during_outage(self) -> timedelta | None:
-        key = "OFFERED_DURING_OUTAGE"
-        if key in self.given and self.given[key] is None:
-            return None
-        return self._span(key, OFFERED_DURING_OUTAGE)
 
     def _span(
         self,
