@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("task", models.CharField(max_length=255, unique=True, verbose_name="task")),
-                ("owner", models.UUIDField(db_index=True, verbose_name="run")),
+                ("owner", models.CharField(db_index=True, max_length=128, verbose_name="run")),
                 ("until", models.DateTimeField(db_index=True, verbose_name="until")),
             ],
             options={

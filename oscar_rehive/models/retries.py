@@ -33,7 +33,7 @@ class Claim(Row):
     time leaves it alone. One that is killed loses it then."""
 
     task = models.CharField(_("task"), max_length=255, unique=True)
-    owner = models.UUIDField(_("run"), db_index=True)
+    owner = models.CharField(_("run"), max_length=128, db_index=True)
     until = models.DateTimeField(_("until"), db_index=True)
 
     class Meta(Row.Meta):

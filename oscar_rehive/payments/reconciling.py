@@ -7,6 +7,7 @@ continued by the next.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ from oscar_rehive.logs import Log
 from oscar_rehive.models import Attention, Retry
 from oscar_rehive.payments.adopting import NotOpened
 from oscar_rehive.payments.budget import unhurried
+from oscar_rehive.payments.claiming import Claimant
 from oscar_rehive.payments.deliveries import forget_old
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.mails import NotSent
@@ -43,6 +45,7 @@ PATIENCE_SECONDS = 300.0
 """What a run waits in all: as long as it is from one to the next."""
 
 AT_A_TIME = 500
+CLAIMED_AT_ONCE = 20
 KEPT_FOR = timedelta(days=7)
 LIMIT_MET = "Rehive's limit was met; the next run begins with "
 
@@ -57,15 +60,15 @@ def reconcile(
     What goes wrong is noted in the summary and left for the next run. Where our own budget or Rehive limits
     our requests the run waits, ``patience`` seconds in all. Whoever limits them for longer, or does not
     answer, is left alone for the rest of the run: asking on would prolong the wait of all. The next run
-    begins where a limit was met.
+    begins where a limit was met. Several runs at the same time share the work.
     """
     run = _Run()
-    with unhurried(patience):
+    with unhurried(patience), contextlib.closing(run.claimant):
         for stages in ((*FIRST, *_in_turn()), LAST):
             for stage in stages:
-                for task in watch(run.untried(stage)):
+                for task in watch(run.won(run.untried(stage))):
                     run.do(task, stage.__name__)
-            for task in watch(run.tried_in_vain()):
+            for task in watch(run.won(run.tried_in_vain())):
                 run.do(task, run.stage_of[task.key])
     Retry.objects.filter(tried_at__lt=run.begun - KEPT_FOR).delete()
     forget_old()
@@ -87,7 +90,8 @@ def _in_turn() -> tuple[Stage, ...]:
 
 class _Run:
     def __init__(self) -> None:
-        self.summary = Summary(begun=timezone.now())
+        self.claimant = Claimant()
+        self.summary = Summary(begun=timezone.now(), still_here=self.claimant.still_here)
         self.begun = self.summary.begun
         self.left_alone: set[str] = set()
         self.in_a_row: Counter[str] = Counter()
@@ -119,8 +123,22 @@ class _Run:
         again, self.again = sorted(self.again, key=lambda one: one[0]), []
         yield from (task for _, task in again)
 
+    def won(self, tasks: Iterator[Task]) -> Iterator[Task]:
+        """Those of ``tasks`` that no other run has in hand."""
+        while some := list(islice(tasks, CLAIMED_AT_ONCE)):
+            names = [task.name for task in some]
+            won = self.claimant.win(names)
+            self.summary.spared |= {task.asks for task in some if task.spares} - {
+                task.asks for task in some if task.name in won
+            }
+            for task in some:
+                if task.name in won:
+                    yield task
+            self.claimant.leave(names)
+
     def do(self, task: Task, stage: str) -> None:
         """Do ``task``, unless it asks somebody who is left alone."""
+        self.claimant.still_here()
         if task.asks in self.left_alone:
             return
         try:

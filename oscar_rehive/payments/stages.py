@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from oscar_rehive import conf
 from oscar_rehive.cleaning import without_secrets
-from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment
+from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment, Reading
 from oscar_rehive.payments.cancelling import (
     NotCancellable,
     cancel_order,
@@ -55,7 +55,8 @@ SOURCE = Entry.Source.RECONCILE
 class Summary:
     """What a run that began at ``begun`` (UTC) did. ``failures`` are things that another run must do again,
     as texts; ``attention`` is how many facts wait for a person. ``still_here`` is to be called by what
-    takes long: others that run meanwhile know by it that it goes on."""
+    takes long: others that run meanwhile know by it that it goes on. Of the ``spared`` businesses another
+    run is reading the list."""
 
     begun: datetime = field(default_factory=timezone.now)
     asked: int = 0
@@ -64,6 +65,7 @@ class Summary:
     mailed: int = 0
     attention: int = 0
     failures: list[str] = field(default_factory=list)
+    spared: set[str] = field(default_factory=set)
     still_here: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
 
     def __str__(self) -> str:
@@ -214,6 +216,10 @@ def _lists(summary: Summary) -> Iterator[Task]:
 
 
 def _read(business: conf.BusinessConfig, summary: Summary) -> bool:
+    if Reading.objects.filter(
+        business_id=business.business_id, read_at__gte=summary.begun
+    ).exists():
+        return True  # another run was quicker
     settled = read(business, summary.still_here)
     summary.asked += settled.met
     summary.paid += settled.paid
@@ -257,7 +263,8 @@ def _open(summary: Summary) -> Iterator[Task]:
     """Those of the open ones that no page has shown, first those that nobody has asked about for the longest
     time."""
     unseen = Q(asked_at=None) | Q(asked_at__lt=summary.begun)
-    return _invoices("invoice", Invoice.objects.filter(due(summary.begun), unseen), _ask)
+    found = Invoice.objects.filter(due(summary.begun), unseen)
+    return _invoices("invoice", found.exclude(business_id__in=summary.spared), _ask)
 
 
 def _invoices(
@@ -288,7 +295,7 @@ def _ask(pk: int, summary: Summary) -> bool:
 def _refunds(summary: Summary) -> Iterator[Task]:
     """Refunds on their way."""
     begun = summary.begun
-    young = Q(refunds__created_at__gt=begun - YOUNG, asked_at__lt=begun)
+    young = Q(refunds__created_at__gt=begun - YOUNG)
     in_turn = young | Q(asked_at=None) | Q(asked_at__lte=begun - REFUNDS_EVERY)
     giving = Invoice.objects.filter(in_turn, refunds__status__in=IN_FLIGHT)
     found = Invoice.objects.filter(pk__in=giving)
@@ -296,7 +303,9 @@ def _refunds(summary: Summary) -> Iterator[Task]:
 
 
 def _follow(pk: int, summary: Summary) -> bool:
-    refresh(_invoice(pk), SOURCE, with_refunds=True)
+    invoice = _invoice(pk)
+    if invoice.asked_at is None or invoice.asked_at < summary.begun:
+        refresh(invoice, SOURCE, with_refunds=True)
     return True
 
 
