@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from hashlib import sha256
+from threading import Event
 from time import sleep, time
 from typing import Any
 
@@ -37,17 +38,21 @@ MINUTE = 60
 
 
 class Patience:
-    """``left`` is how many seconds a piece of unhurried work may still wait in all."""
+    """``left`` is how many seconds a piece of unhurried work may still wait in all; ``stop`` ends its
+    waiting."""
 
-    def __init__(self, seconds: float) -> None:
-        self.left = seconds
+    def __init__(self, seconds: float, stop: Event | None) -> None:
+        self.left, self.stop = seconds, stop
 
     def take(self, seconds: float) -> bool:
-        """Wait ``seconds``; False, and at once, where that is more than is left."""
+        """Wait ``seconds``; False, and at once, where that is more than is left, or it is to stop."""
         if seconds > self.left:
             return False
         self.left -= seconds
-        sleep(seconds)
+        if self.stop is None:
+            sleep(seconds)
+        elif self.stop.wait(seconds):
+            return False
         put_off(seconds)
         return True
 
@@ -56,13 +61,14 @@ _patience: ContextVar[Patience | None] = ContextVar("oscar_rehive_patience", def
 
 
 @contextlib.contextmanager
-def unhurried(seconds: float) -> Iterator[None]:
+def unhurried(seconds: float, stop: Event | None = None) -> Iterator[None]:
     """Nobody waits for what is done inside: its calls to Rehive wait for room and for the end of a limit,
-    ``seconds`` in all. What would take longer raises ``Throttled``, and nothing is sent.
+    ``seconds`` in all and until ``stop``. What would take longer raises ``Throttled``, and nothing is
+    sent.
 
     The block belongs to its thread, and must not be left by a ``yield`` of a generator.
     """
-    token = _patience.set(Patience(seconds))
+    token = _patience.set(Patience(seconds, stop))
     try:
         yield
     finally:

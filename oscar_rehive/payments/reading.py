@@ -166,29 +166,17 @@ class _Look:
         ours = {str(invoice.remote_id): invoice for invoice in found}
         self.settled.met += len(ours)
         strays.keep(self.business, [one for pk, one in remotes.items() if pk not in ours])
-        pks = [invoice.pk for invoice in ours.values()]
-        unanswered = Attention.objects.filter(
-            invoice__in=pks, kind__in=ANSWERED, resolved_at=None
-        ).values_list("invoice_id", flat=True)
-        told_of = Delivery.objects.filter(
-            remote_id__in=remotes, state=Delivery.State.NEW
-        ).values_list("remote_id", flat=True)
-        changed, same = [], []
-        wait, hinted = set(unanswered), set(told_of)
-        for remote_id, invoice in ours.items():
-            remote = remotes[remote_id]
-            if _differs(invoice, remote) or invoice.pk in wait:
-                changed.append(invoice)
-            elif (
-                invoice.state == Invoice.State.OPEN
-                or not invoice.payment.is_settled
-                or remote_id in hinted
-            ):
-                same.append(invoice)
-        changed += _undecided(same, remotes)
-        known = {invoice.pk for invoice in same} - {invoice.pk for invoice in changed}
-        Invoice.objects.filter(pk__in=known).update(asked_at=asked_at)
-        for invoice in sorted(changed, key=lambda one: one.pk):
+        changed = _with_news(ours, remotes)
+        news = {invoice.pk for invoice in changed}
+        hinted = Delivery.objects.filter(state=Delivery.State.NEW, remote_id__in=ours)
+        waited_for = {
+            *hinted.values_list("remote_id", flat=True),
+            *(remote_id for remote_id, invoice in ours.items() if not invoice.payment.is_settled),
+            *(remote_id for remote_id, one in ours.items() if one.state == Invoice.State.OPEN),
+        }
+        answered = {ours[remote_id].pk for remote_id in waited_for} - news
+        Invoice.objects.filter(pk__in=answered).update(asked_at=asked_at)
+        for invoice in changed:
             self._settle(invoice, Listed(remotes[str(invoice.remote_id)], asked_at))
 
     def _settle(self, invoice: Invoice, listed: Listed) -> None:
@@ -312,15 +300,26 @@ def _differs(invoice: Invoice, remote: RemoteInvoice) -> bool:
     return bool(invoice.received) and remote.updated != invoice.remote_updated
 
 
-def _undecided(same: list[Invoice], remotes: dict[str, RemoteInvoice]) -> list[Invoice]:
-    """Those of which Rehive says nothing new, and about whose orders something else is to be done by now:
-    another source has paid a part, say. Decided as always, and nothing of it carried out."""
-    cases = cases_of([invoice.payment for invoice in same]) if same else {}
-    undecided = []
-    for invoice in same:
+def _with_news(ours: dict[str, Invoice], remotes: dict[str, RemoteInvoice]) -> list[Invoice]:
+    """Those of ``ours`` (by Rehive's ids, as ``remotes``) about which there is something to settle, the
+    oldest first.
+
+    Also where Rehive says nothing new: another source may have paid a part meanwhile. So it is decided as
+    always, for all of them in a few statements, and nothing of that carried out.
+    """
+    out_of_reach = Attention.objects.filter(
+        invoice__in=[one.pk for one in ours.values()], kind__in=ANSWERED, resolved_at=None
+    )
+    is_back = set(out_of_reach.values_list("invoice_id", flat=True))
+    cases = cases_of([invoice.payment for invoice in ours.values()]) if ours else {}
+    changed = []
+    for remote_id, invoice in sorted(ours.items(), key=lambda one: one[1].pk):
+        remote = remotes[remote_id]
         plan = Plan(cases[invoice.payment_id], SOURCE)
-        current = plan.invoice(invoice.pk)
-        settle_news(plan, News(current.pk, remotes[str(invoice.remote_id)], current.version))
-        if not changes_nothing(plan):
-            undecided.append(invoice)
-    return undecided
+        news = News(invoice.pk, remote, plan.invoice(invoice.pk).version)
+        if not _differs(invoice, remote) and invoice.pk not in is_back:
+            settle_news(plan, news)
+            if changes_nothing(plan):
+                continue
+        changed.append(invoice)
+    return changed

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
+from threading import Event
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
@@ -52,18 +53,30 @@ LIMIT_MET = "Rehive's limit was met; the next run begins with "
 Stage = Callable[[Summary], Iterator[Task]]
 
 
+class _Stopped(Exception):
+    """Whoever started the run wants it to end."""
+
+
 def reconcile(
-    watch: Callable[[Iterator[Task]], Iterable[Task]] = iter, *, patience: float = PATIENCE_SECONDS
+    watch: Callable[[Iterator[Task]], Iterable[Task]] = iter,
+    *,
+    patience: float = PATIENCE_SECONDS,
+    stop: Event | None = None,
 ) -> Summary:
     """Do everything that there is to do; ``watch`` may show the tasks of a stage as they are done.
 
     What goes wrong is noted in the summary and left for the next run. Where our own budget or Rehive limits
     our requests the run waits, ``patience`` seconds in all. Whoever limits them for longer, or does not
     answer, is left alone for the rest of the run: asking on would prolong the wait of all. The next run
-    begins where a limit was met. Several runs at the same time share the work.
+    begins where a limit was met. Several runs at the same time share the work. ``stop`` ends the run once
+    the order in hand is done; the next one goes on.
     """
-    run = _Run()
-    with unhurried(patience), contextlib.closing(run.claimant):
+    run = _Run(stop)
+    with (
+        unhurried(patience, stop),
+        contextlib.closing(run.claimant),
+        contextlib.suppress(_Stopped),
+    ):
         for stages in ((*FIRST, *_in_turn()), LAST):
             for stage in stages:
                 for task in watch(run.won(run.untried(stage))):
@@ -72,7 +85,9 @@ def reconcile(
                 run.do(task, run.stage_of[task.key])
     Retry.objects.filter(tried_at__lt=run.begun - KEPT_FOR).delete()
     forget_old()
-    run.summary.attention = Attention.objects.filter(resolved_at=None).count()
+    waiting = Attention.objects.filter(resolved_at=None)
+    run.summary.attention = waiting.count()
+    run.summary.new_attention = waiting.filter(raised_at__gte=run.begun).count()
     return run.summary
 
 
@@ -89,15 +104,21 @@ def _in_turn() -> tuple[Stage, ...]:
 
 
 class _Run:
-    def __init__(self) -> None:
-        self.claimant = Claimant()
-        self.summary = Summary(begun=timezone.now(), still_here=self.claimant.still_here)
+    def __init__(self, stop: Event | None) -> None:
+        self.claimant, self.stop = Claimant(), stop
+        self.summary = Summary(begun=timezone.now(), still_here=self.still_here)
         self.begun = self.summary.begun
         self.left_alone: set[str] = set()
         self.in_a_row: Counter[str] = Counter()
         self.had_turn: set[str] = set()
         self.again: list[tuple[datetime, Task]] = []
         self.stage_of: dict[str, str] = {}
+
+    def still_here(self) -> None:
+        """To be called between two orders."""
+        if self.stop is not None and self.stop.is_set():
+            raise _Stopped
+        self.claimant.still_here()
 
     def untried(self, stage: Stage) -> Iterator[Task]:
         """What ``stage`` gives and nobody has tried in vain."""
@@ -126,23 +147,24 @@ class _Run:
     def won(self, tasks: Iterator[Task]) -> Iterator[Task]:
         """Those of ``tasks`` that no other run has in hand."""
         while some := list(islice(tasks, CLAIMED_AT_ONCE)):
-            names = [task.name for task in some]
-            won = self.claimant.win(names)
-            self.summary.spared |= {task.asks for task in some if task.spares} - {
-                task.asks for task in some if task.name in won
-            }
+            claims = [task.claim for task in some]
+            won = self.claimant.win(claims)
             for task in some:
-                if task.name in won:
+                if task.claim in won:
                     yield task
-            self.claimant.leave(names)
+                elif task.spares:
+                    self.summary.spared.add(task.asks)
+            self.claimant.leave(claims)
 
     def do(self, task: Task, stage: str) -> None:
         """Do ``task``, unless it asks somebody who is left alone."""
-        self.claimant.still_here()
+        self.still_here()
         if task.asks in self.left_alone:
             return
         try:
             came_through = task.do(self.summary)
+        except _Stopped:
+            raise
         except (RehiveError, NotOpened, NotSent, ImproperlyConfigured) as error:
             self._tell(task, error)
             self._note_failure(task, error, stage)

@@ -54,7 +54,8 @@ SOURCE = Entry.Source.RECONCILE
 @dataclass
 class Summary:
     """What a run that began at ``begun`` (UTC) did. ``failures`` are things that another run must do again,
-    as texts; ``attention`` is how many facts wait for a person. ``still_here`` is to be called by what
+    as texts; ``attention`` is how many facts wait for a person, ``new_attention`` how many of these are
+    new since the run began. ``still_here`` is to be called by what
     takes long: others that run meanwhile know by it that it goes on. Of the ``spared`` businesses another
     run is reading the list."""
 
@@ -64,6 +65,7 @@ class Summary:
     cancelled: int = 0
     mailed: int = 0
     attention: int = 0
+    new_attention: int = 0
     failures: list[str] = field(default_factory=list)
     spared: set[str] = field(default_factory=set)
     still_here: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
@@ -75,6 +77,19 @@ class Summary:
             f" {self.attention} need attention"
         )
 
+    def fields(self) -> str:
+        """The same for machines: names and numbers, with ``=`` between."""
+        numbers = {
+            "looked_at": self.asked,
+            "paid": self.paid,
+            "cancelled": self.cancelled,
+            "mailed": self.mailed,
+            "failed": len(self.failures),
+            "attention": self.attention,
+            "new_attention": self.new_attention,
+        }
+        return " ".join(f"{name}={number}" for name, number in numbers.items())
+
 
 @dataclass(frozen=True)
 class Task:
@@ -82,13 +97,19 @@ class Task:
     nobody), and the way to do it, which tells whether anything has come of it: False is no fault, but
     must not be tried again and again. ``stand`` is how the thing stands: a task that was tried in vain is
     another one as soon as that has changed. One that ``spares`` others their questions is not put behind
-    what has not been tried."""
+    what has not been tried. Of two runs at once, one at a time does something about the same ``order``."""
 
     name: str
     asks: str
     do: Callable[[Summary], bool]
     stand: object = ""
     spares: bool = False
+    order: str = ""
+
+    @property
+    def claim(self) -> str:
+        """What no other run may have in hand meanwhile."""
+        return f"order {self.order}" if self.order else self.name
 
     @property
     def key(self) -> str:
@@ -119,7 +140,7 @@ def _standing(summary: Summary) -> Iterator[Task]:
     for status in seen.values_list("seen_status", flat=True).distinct():
         differing += shop.changed_from(status, payments(seen_status=status))
     for number in dict.fromkeys(differing):
-        yield Task(f"standing of order {number}", "", partial(_look, number))
+        yield Task(f"standing of order {number}", "", partial(_look, number), order=number)
 
 
 def _look(number: str, summary: Summary) -> bool:
@@ -134,7 +155,7 @@ def _closings(summary: Summary) -> Iterator[Task]:
     both = OrderPayment.objects.filter(Q(pk__in=wished) | Q(pk__in=unclosed))
     for number, asks, stand in _payments(both, Invoice.objects.filter(close_due=True)):
         name = f"closing invoices of order {number}"
-        yield Task(name, asks, partial(_finish, number), stand)
+        yield Task(name, asks, partial(_finish, number), stand, order=number)
 
 
 def _finish(number: str, summary: Summary) -> bool:
@@ -152,7 +173,7 @@ def _overdue(summary: Summary) -> Iterator[Task]:
         window_ends_at__lte=timezone.now(), paid_at=None, closed_at=None, cancel_reason=""
     )
     for number, asks, stand in _payments(over):
-        yield Task(f"order {number}", asks, partial(_expire, number), stand)
+        yield Task(f"order {number}", asks, partial(_expire, number), stand, order=number)
 
 
 def _payments(
@@ -275,7 +296,8 @@ def _invoices(
         for pk, number, attempt, business_id, version in rows.values_list(
             "pk", "payment__order_number", "attempt", "business_id", "version"
         ):
-            yield Task(f"{what} #{number} ({attempt})", business_id, partial(do, pk), version)
+            name = f"{what} #{number} ({attempt})"
+            yield Task(name, business_id, partial(do, pk), version, order=number)
 
 
 def _invoice(pk: int) -> Invoice:
@@ -321,7 +343,9 @@ def _refresh_ended(invoice: Invoice) -> None:
 
 def _statuses(summary: Summary) -> Iterator[Task]:
     for number, _, stand in _payments(OrderPayment.objects.filter(status_due=True)):
-        yield Task(f"status of order {number}", "", partial(_set_status, number), stand)
+        yield Task(
+            f"status of order {number}", "", partial(_set_status, number), stand, order=number
+        )
 
 
 def _set_status(number: str, summary: Summary) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import time
+import os
+import signal
 from io import StringIO
+from threading import Event
 from typing import Any
 
 import pytest
@@ -11,7 +13,8 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from oscar_rehive.management.commands import rehive_reconcile
-from oscar_rehive.models import Invoice
+from oscar_rehive.models import Claim, Invoice
+from oscar_rehive.payments import stages
 from oscar_rehive.payments.reconciling import Summary
 from tests.steps import not_migrated, opened, window_over
 
@@ -37,11 +40,18 @@ class Run:
 
 
 def summary(
-    *, asked: int = 0, paid: int = 0, cancelled: int = 0, mails: int = 0, failed: int = 0
+    *,
+    asked: int = 0,
+    paid: int = 0,
+    cancelled: int = 0,
+    mails: int = 0,
+    failed: int = 0,
+    attention: int = 0,
+    new: int = 0,
 ) -> str:
     return (
-        f"rehive_reconcile: {asked} looked at, {paid} paid, {cancelled} cancelled,"
-        f" {mails} mails sent, {failed} failed; 0 need attention.\n"
+        f"rehive_reconcile looked_at={asked} paid={paid} cancelled={cancelled} mailed={mails}"
+        f" failed={failed} attention={attention} new_attention={new}\n"
     )
 
 
@@ -111,7 +121,7 @@ class TestOnce:
         run = Run()
 
         assert run.code == 1
-        assert "1 paid" in run.out
+        assert "paid=1" in run.out
 
     @pytest.mark.parametrize(
         ("setting", "says"), [(None, "missing or not a dict"), ({"TOKE": 1}, "'TOKEN'")]
@@ -136,6 +146,90 @@ class TestOnce:
         ):
             Run()
 
+    def test_on_a_terminal_it_is_a_sentence(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Terminal(StringIO):
+            def isatty(self) -> bool:
+                return True
+
+        terminal = Terminal()
+        call_command("rehive_reconcile", stdout=terminal)
+
+        assert "0 looked at, 0 paid" in terminal.getvalue()
+
+    def test_a_new_fact_that_waits_for_a_person_has_an_exit_code_and_a_word_of_its_own(
+        self, rehive: Any, place_order: Any
+    ) -> None:
+        order = place_order(total="10.00")
+        rehive.outcome(opened(order).remote_id, "pay_more", amount=1200)
+
+        run = Run("--verbosity", "0")
+
+        assert (run.code, run.out) == (3, "")
+        assert "1 new fact(s) wait for a person" in run.err
+        again = Run()
+        assert (again.code, again.err) == (0, "")
+        assert again.out == summary(asked=1, attention=1)
+
+
+class TestToldToEnd:
+    """SIGTERM, as service managers and containers send it."""
+
+    def test_it_ends_after_the_order_in_hand_and_the_next_run_goes_on(
+        self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        orders = [place_order() for _ in range(3)]
+        for order in orders:
+            opened(order)
+            window_over(order)
+        real = stages.cancel_order
+
+        def and_is_told_to_end(*args: Any, **kwargs: Any) -> bool:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(stages, "cancel_order", and_is_told_to_end)
+        run = Run()
+        monkeypatch.undo()
+
+        assert (run.code, run.out) == (0, summary(asked=3, cancelled=1))
+        assert not Claim.objects.exists()
+        assert Run().out == summary(asked=3, cancelled=2)
+
+    def test_so_does_the_loop(self, rehive: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(rehive_reconcile, "close_old_connections", lambda: None)
+
+        def reconcile(*args: Any, **kwargs: Any) -> Summary:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return Summary()
+
+        monkeypatch.setattr(rehive_reconcile, "reconcile", reconcile)
+
+        assert Run("--every", "3600").out == summary()
+
+    def test_and_it_does_not_wait_for_a_limit_to_end(
+        self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        opened(place_order())
+        rehive.faults(throttle={"value": 200})
+        waited: list[float] = []
+
+        class Stop(Event):
+            def wait(self, timeout: Any = None) -> bool:
+                waited.append(timeout)
+                os.kill(os.getpid(), signal.SIGTERM)
+                return super().wait(timeout)
+
+        monkeypatch.setattr(rehive_reconcile, "Event", Stop)
+
+        assert Run().code == 1
+        assert waited == [200]
+
+    def test_afterwards_it_means_what_it_meant(self) -> None:
+        before = signal.getsignal(signal.SIGTERM)
+        Run()
+
+        assert signal.getsignal(signal.SIGTERM) is before
+
 
 class TestAgainAndAgain:
     @pytest.fixture(autouse=True)
@@ -143,12 +237,14 @@ class TestAgainAndAgain:
         """The pauses that were made, none of them waited for; Ctrl-C in the third."""
         pauses: list[int] = []
 
-        def sleep(seconds: int) -> None:
-            pauses.append(seconds)
-            if len(pauses) == 3:
-                raise KeyboardInterrupt
+        class Stop(Event):
+            def wait(self, timeout: Any = None) -> bool:
+                pauses.append(timeout)
+                if len(pauses) == 3:
+                    raise KeyboardInterrupt
+                return False
 
-        monkeypatch.setattr(time, "sleep", sleep)
+        monkeypatch.setattr(rehive_reconcile, "Event", Stop)
         # The test's own transaction must outlive it.
         monkeypatch.setattr(rehive_reconcile, "close_old_connections", lambda: None)
         return pauses
@@ -175,7 +271,7 @@ class TestAgainAndAgain:
         fresh: list[bool] = []
         runs: list[bool] = []
 
-        def reconcile(*args: Any) -> Summary:
+        def reconcile(*args: Any, **kwargs: Any) -> Summary:
             runs.append(True)
             if len(runs) == 1:
                 raise OperationalError("the database system is shutting down")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import signal
 import sys
-import time
 from collections.abc import Iterator
+from threading import Event
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -15,12 +17,15 @@ from tqdm import tqdm
 
 from oscar_rehive import conf
 from oscar_rehive.payments.reconciling import reconcile
-from oscar_rehive.payments.stages import Task
+from oscar_rehive.payments.stages import Summary, Task
+
+AGAIN, A_PERSON = 1, 3
+"""Exit codes, besides 0: something must be tried again, or could not be begun; nothing failed, and a new
+fact waits for a person. 2 is argparse's, for wrong arguments."""
 
 
 class Command(BaseCommand):
-    """Exit code 0: everything is settled. 1: something must be tried again, or the settings are
-    not sound."""
+    """See ``AGAIN`` and ``A_PERSON`` for the exit codes. SIGTERM ends it once the order in hand is done."""
 
     help = (
         "Ask Rehive about every open payment and bring the orders in line; finish what a crash left"
@@ -35,7 +40,7 @@ class Command(BaseCommand):
             "--every",
             type=_seconds,
             metavar="SECONDS",
-            help="run again and again with this pause, until interrupted",
+            help="run again and again with this pause, until interrupted or terminated",
         )
 
     def handle(self, *args: Any, every: int | None = None, **options: Any) -> None:
@@ -43,31 +48,32 @@ class Command(BaseCommand):
             conf.current()
         except ImproperlyConfigured as error:
             raise CommandError(f"{error} (manage.py rehive_check shows everything.)") from None
-        if every is not None:
-            self._run_for_ever(every, options["verbosity"])
-            return
-        try:
-            failed = self._run_once(options["verbosity"])
-        except Error as error:
-            raise CommandError(_told(error)) from None
-        if failed:
-            sys.exit(1)
+        with _until_terminated() as stop:
+            if every is not None:
+                self._run_for_ever(every, options["verbosity"], stop)
+                return
+            try:
+                code = self._run_once(options["verbosity"], stop)
+            except Error as error:
+                raise CommandError(_told(error)) from None
+        if code:
+            sys.exit(code)
 
-    def _run_for_ever(self, pause: int, verbosity: int) -> None:
+    def _run_for_ever(self, pause: int, verbosity: int, stop: Event) -> None:
         try:
-            while True:
+            while not stop.is_set():
                 # Nobody else does it in a command, and a connection that the database server has
                 # dropped would fail in every later run too.
                 close_old_connections()
                 try:
-                    self._run_once(verbosity)
+                    self._run_once(verbosity, stop)
                 except Error as error:
                     self.stderr.write(_told(error))
-                time.sleep(pause)
+                stop.wait(pause)
         except KeyboardInterrupt:
             self.stderr.write("")
 
-    def _run_once(self, verbosity: int) -> bool:
+    def _run_once(self, verbosity: int, stop: Event) -> int:
         # disable=None: a bar on a terminal, and nothing in a cron job's mail.
         with tqdm(unit="", leave=False, disable=None) as bar:
 
@@ -77,12 +83,40 @@ class Command(BaseCommand):
                     yield task
                     bar.update()
 
-            summary = reconcile(show)
+            summary = reconcile(show, stop=stop)
+        self._report(summary, verbosity)
+        if summary.failures:
+            return AGAIN
+        return A_PERSON if summary.new_attention else 0
+
+    def _report(self, summary: Summary, verbosity: int) -> None:
         for failure in summary.failures:
             self.stderr.write(f"{failure}")
-        if verbosity:
+        if verbosity and self.stdout.isatty():
             self.stdout.write(f"rehive_reconcile: {summary}.")
-        return bool(summary.failures)
+        elif verbosity:
+            self.stdout.write(f"rehive_reconcile {summary.fields()}")
+        elif summary.new_attention:
+            # A cron job's mail, though it was told to be quiet.
+            self.stderr.write(
+                f"rehive_reconcile: {summary.new_attention} new fact(s) wait for a person, under"
+                " “Attention” in the admin."
+            )
+
+
+@contextlib.contextmanager
+def _until_terminated() -> Iterator[Event]:
+    """Set once the process is told to end (SIGTERM, as service managers and containers do)."""
+    stop = Event()
+    try:
+        before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    except ValueError:  # only the main thread is told
+        yield stop
+        return
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _told(error: Error) -> str:
