@@ -1,0 +1,245 @@
+"""How Rehive's list is ordered, what was refunded of what is paid, and attempts that only the list can show (P5, P6)."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from oscar_rehive.models import Invoice, OrderPayment, Reading
+from oscar_rehive.payments import listing, opening, reading
+from oscar_rehive.payments.gateway import client_for
+from oscar_rehive.payments.reconciling import reconcile
+from oscar_rehive.rehive.client import Client
+from oscar_rehive.rehive.exceptions import Refused
+from tests.payments.pages import business, read, shuffled, strangers
+from tests.steps import (
+    RETURN_URL,
+    answer_lost,
+    opened,
+    payable_at,
+)
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("small_pages")]
+
+
+class TestHowTheListIsOrdered:
+    def test_newest_first_is_learned_at_its_end(self, invoices: Any) -> None:
+        invoices(10)
+        read()
+
+        assert Reading.objects.get().newest_first
+
+    def test_and_not_before(self, invoices: Any) -> None:
+        invoices(1)
+        strangers(12)
+        read()
+
+        known = Reading.objects.get()
+        assert (known.in_order, known.newest_first) == (True, False)
+
+    def test_what_is_not_is_not(self, invoices: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        invoices(10)
+        shuffled(monkeypatch, lambda rows: rows[5:] + rows[:5])
+        read()
+
+        assert not Reading.objects.get().newest_first
+
+    def test_nor_what_tells_no_time(self, invoices: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        invoices(3)
+        shuffled(monkeypatch, lambda rows: [dataclasses.replace(row, created=None) for row in rows])
+        read()
+
+        assert not Reading.objects.get().newest_first
+
+    def test_it_is_unlearned_as_soon_as_it_proves_otherwise(
+        self, invoices: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        invoices(10)
+        read()
+        assert Reading.objects.get().newest_first
+        shuffled(monkeypatch, lambda rows: rows[::-1])
+        read()
+
+        assert not Reading.objects.get().newest_first
+
+    def test_what_is_too_old_ends_the_pass(
+        self, invoices: Any, calls: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        invoices(12)
+        read()
+        a_year = 365 * 24 * 3600 * 1000
+        shuffled(
+            monkeypatch,
+            lambda rows: [
+                *rows[:3],
+                *(
+                    dataclasses.replace(row, created=(row.created or 0) - a_year)
+                    for row in rows[3:]
+                ),
+            ],
+        )
+        Invoice.objects.filter(pk__lte=Invoice.objects.earliest("pk").pk + 8).update(
+            state=Invoice.State.CLOSED
+        )
+        OrderPayment.objects.update(closed_at=timezone.now())
+        read()
+
+        assert Reading.objects.get().page == 1
+
+    def test_a_list_without_an_end_fails_and_is_begun_anew(
+        self, invoices: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        invoices(3)
+        real = Client.invoice_page
+        monkeypatch.setattr(
+            Client,
+            "invoice_page",
+            lambda self, number: dataclasses.replace(real(self, 1), count=None, is_last=False),
+        )
+        monkeypatch.setattr(reading, "MAX_PAGES", 3)
+
+        failures = [failure for _ in range(6) for failure in reconcile().failures]
+
+        assert any("does not end" in failure for failure in failures)
+        assert Reading.objects.get().page <= 3
+
+
+class TestWhatWasRefundedOfWhatIsPaid:
+    def test_the_second_list_tells_it_of_all_at_once(
+        self, rehive: Any, invoices: Any, calls: Any
+    ) -> None:
+        made = invoices(7)
+        for one in made[:5]:
+            rehive.outcome(one.remote_id, "pay")
+        back = client_for(business()).create_refund(
+            str(made[0].remote_id), amount=300, currency="USD", reason="", idempotency_key="app"
+        )
+        rehive.refund(back.id, "complete")
+        calls()
+
+        summary = reconcile()
+
+        assert (summary.paid, summary.failures) == (5, [])
+        asked = calls()
+        assert (asked["refunds"], asked["single"]) == (0, 0)
+        payments = OrderPayment.objects.in_bulk([one.payment_id for one in made])
+        assert payments[made[0].payment_id].paid_at is None, "a part of it was given back"
+        assert all(payments[one.payment_id].paid_at for one in made[1:5])
+
+    @pytest.mark.parametrize("door", ["shut", "forbidden", "lying", "empty"])
+    def test_where_that_is_shut_each_is_asked_for(
+        self, rehive: Any, invoices: Any, calls: Any, door: str
+    ) -> None:
+        rehive.requests_door(door)
+        made = invoices(6)
+        for one in made[:5]:
+            rehive.outcome(one.remote_id, "pay")
+        calls()
+
+        assert reconcile().paid == 5
+        assert calls()["refunds"] == 5
+
+    def test_one_of_which_it_cannot_be_had_does_not_hide_the_others(
+        self, rehive: Any, invoices: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rehive.requests_door("shut")
+        made = invoices(4)
+        for one in made:
+            rehive.outcome(one.remote_id, "pay")
+        back = client_for(business()).create_refund(
+            str(made[0].remote_id), amount=1000, currency="USD", reason="", idempotency_key="app"
+        )
+        rehive.refund(back.id, "complete")
+        real = Client.refunds
+
+        def refunds(self: Client, remote_id: str, **kwargs: Any) -> Any:
+            if remote_id == made[0].remote_id:
+                raise Refused("no", {})
+            return real(self, remote_id, **kwargs)
+
+        monkeypatch.setattr(Client, "refunds", refunds)
+
+        summary = reconcile()
+
+        assert (summary.paid, len(summary.failures)) == (3, 1)
+
+
+class TestAttemptsWhoseAnswerWasLost:
+    def test_is_found_by_its_reference_at_one_call(
+        self, rehive: Any, invoices: Any, place_order: Any, calls: Any
+    ) -> None:
+        invoices(1)
+        lost = answer_lost(rehive, place_order())
+        strangers(12)
+        read_and_controlled = reading.is_open(business(), timeouts=reading.Timeouts())
+        assert read_and_controlled
+        calls()
+
+        read()
+
+        lost.refresh_from_db()
+        assert lost.remote_id is not None
+        assert calls()["filtered"] == 1
+
+    def test_or_on_a_page(self, rehive: Any, invoices: Any, place_order: Any) -> None:
+        rehive.requests_door("shut")
+        lost = answer_lost(rehive, place_order())
+        invoices(9)
+
+        read()
+
+        lost.refresh_from_db()
+        assert lost.remote_id is not None
+
+    def test_is_given_up_only_when_all_the_list_was_read_since(
+        self, rehive: Any, invoices: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A page of a pass that had begun before is no proof: it may have been made on one behind us."""
+        invoices(1)
+        strangers(12)
+        read()
+        assert Reading.objects.get().page > 1
+        rehive.faults(html={"value": 504, "methods": ["POST"]})
+        order = place_order()
+        with pytest.raises(Exception, match="504"):
+            opened(order)
+        rehive.clear_faults()
+        Invoice.objects.update(lease_ends_at=None)
+        lost = Invoice.objects.get(payment__order_number=order.number)
+        monkeypatch.setattr(listing, "MOST_PAGES", 2)
+        states = []
+        for _ in range(5):
+            read()
+            lost.refresh_from_db()
+            states.append(lost.state)
+
+        assert states[0] == Invoice.State.OPENING
+        assert states[-1] == Invoice.State.CLOSED
+
+    def test_one_that_is_being_opened_at_this_moment_is_nobody_elses(
+        self, rehive: Any, invoices: Any, place_order: Any
+    ) -> None:
+        rehive.requests_door("shut")
+        lost = answer_lost(rehive, place_order())
+        Invoice.objects.update(lease_ends_at=timezone.now() + timedelta(minutes=1))
+        invoices(2)
+
+        read()
+
+        lost.refresh_from_db()
+        assert (lost.state, lost.remote_id) == (Invoice.State.OPENING, None)
+
+    def test_a_twin_is_closed(self, rehive: Any, place_order: Any) -> None:
+        rehive.requests_door("shut")
+        order = place_order()
+        first = answer_lost(rehive, order)
+        fields = opening._fields(first, RETURN_URL)
+        client_for(business()).create_invoice(fields, idempotency_key="of the second")
+
+        reconcile()
+
+        assert len(payable_at(rehive, order)) == 1
