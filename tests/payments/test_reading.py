@@ -166,6 +166,7 @@ class TestSomebodyIsFaster:
 
         invoice.refresh_from_db()
         assert invoice.state == Invoice.State.PAID
+        assert invoice.doubted_since is None, "it is old, and casts no doubt"
         assert not Attention.objects.exists()
 
     def test_and_news_that_are_newer_than_both_are_taken(self, rehive: Any, invoices: Any) -> None:
