@@ -71,8 +71,11 @@ class Claimant:
 
 
 def _is_void(claim: Claim) -> bool:
-    """Whether its claimant has let its time run out, or was killed on this machine."""
-    if claim.until <= timezone.now():
+    """Whether its claimant has let its time run out, or was killed on this machine. No honest one lasts for
+    more than ``LEASE``, and a minute by which clocks may differ: a clock that was wrong must not hold
+    anything for days."""
+    now = timezone.now()
+    if not now < claim.until <= now + 2 * LEASE:
         return True
     host, _, rest = claim.owner.partition(" ")
     pid = rest.partition(" ")[0]

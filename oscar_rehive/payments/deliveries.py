@@ -21,7 +21,7 @@ from oscar_rehive.payments.adopting import NotOpened, adopt
 from oscar_rehive.payments.gateway import QUICK, business_of, client_for
 from oscar_rehive.payments.mails import send_confirmation_soon
 from oscar_rehive.payments.opening import matching
-from oscar_rehive.payments.settling import refresh
+from oscar_rehive.payments.settling import refresh, seen_since
 from oscar_rehive.rehive import webhooks
 from oscar_rehive.rehive.deadlines import within
 from oscar_rehive.rehive.exceptions import NotFound, RehiveError
@@ -170,8 +170,9 @@ def work_on_waiting(remote_id: str, reference: str, *, since: datetime) -> list[
     # Read before Rehive is asked: one that comes meanwhile may tell something newer.
     hint = {"remote_id": remote_id, "reference": reference}
     waiting = list(Delivery.objects.filter(state=Delivery.State.NEW, **hint).order_by("pk"))
-    known = Invoice.objects.filter(remote_id=remote_id, asked_at__gt=since)
-    if waiting and known.filter(asked_at__gt=max(one.received_at for one in waiting)).exists():
+    newest = max((one.received_at for one in waiting), default=since)
+    known = Invoice.objects.filter(seen_since(max(since, newest)), remote_id=remote_id)
+    if waiting and known.exists():
         # A page has shown it since they came.
         for delivery in waiting:
             _finish(delivery, Delivery.State.DONE, "")

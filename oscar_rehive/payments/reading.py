@@ -30,7 +30,7 @@ from oscar_rehive.payments.listing import (
 )
 from oscar_rehive.payments.plans import Plan
 from oscar_rehive.payments.rules import ANSWERED, News, settle_news
-from oscar_rehive.payments.settling import Listed, asks_for_refunds, refresh
+from oscar_rehive.payments.settling import Listed, asks_for_refunds, refresh, seen_since
 from oscar_rehive.payments.weighing import digest, with_possible_time
 from oscar_rehive.rehive.client import MAX_PAGES, PAGE_SIZE, Timeouts
 from oscar_rehive.rehive.exceptions import NotFound, Refused, RehiveError, Unintelligible
@@ -59,7 +59,7 @@ SOURCE = Entry.Source.RECONCILE
 
 def due(now: datetime) -> Q:
     """The invoices that are to be asked about at ``now`` (UTC)."""
-    in_turn = Q(created_at__gt=now - YOUNG) | Q(asked_at=None) | Q(asked_at__lte=now - OPEN_EVERY)
+    in_turn = Q(created_at__gt=now - YOUNG) | ~seen_since(now - OPEN_EVERY)
     return Q(in_turn, state=Invoice.State.OPEN) | Q(doubted_since__isnull=False)
 
 
@@ -117,7 +117,7 @@ class _Look:
             while reads_on(outlook, read):
                 read += 1
                 is_last = self._read(read)
-                outlook = self._outlook(due_now.filter(_not_since(self.begun)), is_sought)
+                outlook = self._outlook(due_now.exclude(seen_since(self.begun)), is_sought)
                 if is_last:
                     break
             since = self.begun - last_read if last_read else None
@@ -286,10 +286,6 @@ class _Look:
             strays.end_lost(self.business, before=reading.begun_at, unread=reading.unread)
         reading.page, reading.begun_at = 1, None
         self.pass_ended = True
-
-
-def _not_since(moment: datetime) -> Q:
-    return Q(asked_at=None) | Q(asked_at__lt=moment)
 
 
 def _differs(invoice: Invoice, remote: RemoteInvoice) -> bool:

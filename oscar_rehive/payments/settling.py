@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Q
+from django.utils import timezone
 
 from oscar_rehive import conf
 from oscar_rehive.models import Attention, Invoice, Refund
@@ -46,6 +48,12 @@ class Listed:
         settled it since: then only what is newer by its stamp is believed, or Rehive is asked again."""
         overtaken = invoice.asked_at is not None and invoice.asked_at > self.asked_at - SKEW
         return -1 if overtaken else int(invoice.version)
+
+
+def seen_since(moment: datetime) -> Q:
+    """The invoices of which Rehive was asked at ``moment`` (UTC) or after it. A time that is still to come is
+    that of a clock that was wrong, and says nothing: else nobody would ask until then."""
+    return Q(asked_at__gte=moment, asked_at__lte=timezone.now())
 
 
 MOST_FAILURES = 2

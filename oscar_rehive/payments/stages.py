@@ -29,19 +29,15 @@ from oscar_rehive.payments.deliveries import lost_attempts, work_on_waiting
 from oscar_rehive.payments.mails import send_confirmation
 from oscar_rehive.payments.obstacles import remind_of_money
 from oscar_rehive.payments.plans import Plan
-from oscar_rehive.payments.reading import due, is_of_interest, read
+from oscar_rehive.payments.reading import OPEN_EVERY, YOUNG, due, is_of_interest, read
 from oscar_rehive.payments.refunding import IN_FLIGHT
 from oscar_rehive.payments.rules import give_paid_status
-from oscar_rehive.payments.settling import refresh
+from oscar_rehive.payments.settling import refresh, seen_since
 from oscar_rehive.rehive.exceptions import NotFound
 from oscar_rehive.shop import Standing, get_shop
 
 WATCHED_FOR = timedelta(days=120)
 """How long after the end of its time to pay an order is looked at whose status somebody changes."""
-
-YOUNG = timedelta(hours=2)
-REFUNDS_EVERY = timedelta(minutes=20)
-"""Refunds on their way are asked about at every run while they are young, and this seldom after that."""
 
 AT_A_TIME = 500
 """So many rows are read at once, and no more stand in memory."""
@@ -208,7 +204,7 @@ def _expire(number: str, summary: Summary) -> bool:
     if payment.is_settled:
         return True  # another run was quicker
     since = max(payment.window_ends_at, summary.begun)
-    unseen = payment.invoices.filter(Q(asked_at=None) | Q(asked_at__lt=since))
+    unseen = payment.invoices.exclude(seen_since(since))
     for invoice in unseen.filter(state=Invoice.State.OPEN):
         refresh(invoice, SOURCE)
     # Also of a payment that is held for a person: staff may have accepted it by hand.
@@ -237,9 +233,9 @@ def _lists(summary: Summary) -> Iterator[Task]:
 
 
 def _read(business: conf.BusinessConfig, summary: Summary) -> bool:
-    if Reading.objects.filter(
-        business_id=business.business_id, read_at__gte=summary.begun
-    ).exists():
+    of_it = Reading.objects.filter(business_id=business.business_id)
+    # A clock that was wrong may have left a time that is still to come.
+    if of_it.filter(read_at__range=(summary.begun, timezone.now())).exists():
         return True  # another run was quicker
     settled = read(business, summary.still_here)
     summary.asked += settled.met
@@ -283,9 +279,8 @@ def _work_on(remote_id: str, reference: str, summary: Summary) -> bool:
 def _open(summary: Summary) -> Iterator[Task]:
     """Those of the open ones that no page has shown, first those that nobody has asked about for the longest
     time."""
-    unseen = Q(asked_at=None) | Q(asked_at__lt=summary.begun)
-    found = Invoice.objects.filter(due(summary.begun), unseen)
-    return _invoices("invoice", found.exclude(business_id__in=summary.spared), _ask)
+    unseen = Invoice.objects.filter(due(summary.begun)).exclude(seen_since(summary.begun))
+    return _invoices("invoice", unseen.exclude(business_id__in=summary.spared), _ask)
 
 
 def _invoices(
@@ -300,33 +295,33 @@ def _invoices(
             yield Task(name, business_id, partial(do, pk), version, order=number)
 
 
-def _invoice(pk: int) -> Invoice:
-    return Invoice.objects.select_related("payment").get(pk=pk)
+def _unseen(pk: int, summary: Summary) -> Invoice | None:
+    """The invoice, unless somebody else was quicker and has asked about it."""
+    unseen = Invoice.objects.select_related("payment").exclude(seen_since(summary.begun))
+    return unseen.filter(pk=pk).first()
 
 
 def _ask(pk: int, summary: Summary) -> bool:
-    invoice = _invoice(pk)
-    if invoice.asked_at is not None and invoice.asked_at >= summary.begun:
-        return True  # somebody else was quicker
-    refresh(invoice, SOURCE)
-    summary.asked += 1
-    summary.paid += invoice.state == Invoice.State.PAID
+    invoice = _unseen(pk, summary)
+    if invoice is not None:
+        refresh(invoice, SOURCE)
+        summary.asked += 1
+        summary.paid += invoice.state == Invoice.State.PAID
     return True
 
 
 def _refunds(summary: Summary) -> Iterator[Task]:
-    """Refunds on their way."""
+    """Refunds on their way: as open invoices, at every run while they are young."""
     begun = summary.begun
-    young = Q(refunds__created_at__gt=begun - YOUNG)
-    in_turn = young | Q(asked_at=None) | Q(asked_at__lte=begun - REFUNDS_EVERY)
+    in_turn = Q(refunds__created_at__gt=begun - YOUNG) | ~seen_since(begun - OPEN_EVERY)
     giving = Invoice.objects.filter(in_turn, refunds__status__in=IN_FLIGHT)
     found = Invoice.objects.filter(pk__in=giving)
     return _invoices("refunds of invoice", found, _follow)
 
 
 def _follow(pk: int, summary: Summary) -> bool:
-    invoice = _invoice(pk)
-    if invoice.asked_at is None or invoice.asked_at < summary.begun:
+    invoice = _unseen(pk, summary)
+    if invoice is not None:
         refresh(invoice, SOURCE, with_refunds=True)
     return True
 
