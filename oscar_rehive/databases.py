@@ -52,10 +52,10 @@ class WrittenQuerySet(models.QuerySet[M]):
         update = super().update
         return self._repeated(lambda: update(**kwargs))
 
-    def _update(self, values: Any) -> int:
-        """What ``save`` does."""
-        update: Callable[[Any], int] = super()._update  # type: ignore[misc]  # Django's own, without a type
-        return self._repeated(lambda: update(values))
+    def _update(self, values: Any, *more: Any) -> Any:
+        """What ``save`` does; from Django 6 on it asks for columns to be returned, too."""
+        update: Callable[..., Any] = super()._update  # type: ignore[misc]  # Django's own, without a type
+        return self._repeated(lambda: update(values, *more))
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Two who delete the same old rows at once lose to each other likewise."""
