@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from django.db.models import Model
@@ -36,81 +36,56 @@ def change(number: str, source: str, decide: Callable[[Plan], T]) -> T:
 
 def read_case(held: Locked) -> Case:
     """What stands in the shop about the order that is locked."""
-    return _case(held.payment, held.order, held.shop)
+    payment = held.payment
+    orders = {} if held.order is None else {payment.order_number: held.order}
+    return _cases([payment], orders, held.shop)[payment.pk]
 
 
 def case_of(payment: OrderPayment) -> Case:
     """What stands in the shop about the order of ``payment``, without a lock: to show it."""
-    shop = get_shop()
-    return _case(payment, shop.find(payment.order_number), shop)
+    return cases_of([payment])[payment.pk]
 
 
 def cases_of(payments: Collection[OrderPayment]) -> dict[int, Case]:
     """The same of many, by the payment's primary key, in as many statements as of one."""
     shop = get_shop()
-    orders = shop.find_many([payment.order_number for payment in payments])
-    invoices, refunds, attentions = _rows_of(payments)
-    return {
-        payment.pk: _made(
-            payment,
-            orders.get(payment.order_number),
-            shop,
-            invoices[payment.pk],
-            refunds[payment.pk],
-            attentions[payment.pk],
-        )
-        for payment in payments
-    }
+    return _cases(payments, shop.find_many([one.order_number for one in payments]), shop)
 
 
-def _case(payment: OrderPayment, order: Order | None, shop: Shop) -> Case:
-    pk = payment.pk
-    invoices, refunds, attentions = _rows_of([payment])
-    return _made(payment, order, shop, invoices[pk], refunds[pk], attentions[pk])
-
-
-def _rows_of(
-    payments: Collection[OrderPayment],
-) -> tuple[
-    dict[int, list[Invoice]],
-    dict[int, list[Refund]],
-    dict[int, list[Attention]],
-]:
+def _cases(
+    payments: Collection[OrderPayment], orders: Mapping[str, Order], shop: Shop
+) -> dict[int, Case]:
     invoices: dict[int, list[Invoice]] = defaultdict(list)
     refunds: dict[int, list[Refund]] = defaultdict(list)
     attentions: dict[int, list[Attention]] = defaultdict(list)
-    by_invoice: dict[int, int] = {}
+    payment_of: dict[int, int] = {}
     for invoice in Invoice.objects.filter(payment__in=payments).order_by("attempt"):
         invoices[invoice.payment_id].append(invoice)
-        by_invoice[invoice.pk] = invoice.payment_id
-    for refund in (
-        Refund.objects.filter(invoice__in=by_invoice).order_by("pk") if by_invoice else ()
-    ):
-        refunds[by_invoice[refund.invoice_id]].append(refund)
+        payment_of[invoice.pk] = invoice.payment_id
+    if payment_of:
+        for refund in Refund.objects.filter(invoice__in=payment_of).order_by("pk"):
+            refunds[payment_of[refund.invoice_id]].append(refund)
     for attention in Attention.objects.filter(payment__in=payments).order_by("pk"):
         attentions[attention.payment_id].append(attention)
-    return invoices, refunds, attentions
 
+    def order_of(payment: OrderPayment) -> Order | None:
+        order = orders.get(payment.order_number)
+        return order if order is not None and payment.is_for(order.key) else None
 
-def _made(
-    payment: OrderPayment,
-    order: Order | None,
-    shop: Shop,
-    invoices: Sequence[Invoice],
-    refunds: Sequence[Refund],
-    attentions: Sequence[Attention],
-) -> Case:
-    return Case(
-        now=timezone.now(),
-        order=order if order is not None and payment.is_for(order.key) else None,
-        payment=payment,
-        invoices=tuple(invoices),
-        refunds=tuple(refunds),
-        attentions=tuple(attentions),
-        config=conf.as_it_is(),
-        ledger_places=shop.ledger_places,
-        ledger_limit=shop.ledger_limit,
-    )
+    return {
+        payment.pk: Case(
+            now=timezone.now(),
+            order=order_of(payment),
+            payment=payment,
+            invoices=tuple(invoices[payment.pk]),
+            refunds=tuple(refunds[payment.pk]),
+            attentions=tuple(attentions[payment.pk]),
+            config=conf.as_it_is(),
+            ledger_places=shop.ledger_places,
+            ledger_limit=shop.ledger_limit,
+        )
+        for payment in payments
+    }
 
 
 def changes_nothing(plan: Plan) -> bool:

@@ -30,7 +30,7 @@ class Claimant:
     """One run, as others see it. To be closed, whatever happens."""
 
     def __init__(self) -> None:
-        self.name = f"{socket.gethostname()[:60]} {os.getpid()} {uuid.uuid4().hex}"
+        self.name = f"{_host()} {os.getpid()} {uuid.uuid4().hex}"
         self.renewed_at = timezone.now()
         _living.add(self.name)
 
@@ -79,10 +79,14 @@ def _is_void(claim: Claim) -> bool:
         return True
     host, _, rest = claim.owner.partition(" ")
     pid = rest.partition(" ")[0]
-    if host != socket.gethostname()[:60] or not pid.isdecimal():
+    if host != _host() or not pid.isdecimal():
         return False
     # A container that is started anew has its name and its number again.
     return claim.owner not in _living if int(pid) == os.getpid() else not _is_alive(int(pid))
+
+
+def _host() -> str:
+    return socket.gethostname()[:60]
 
 
 def _is_alive(pid: int) -> bool:

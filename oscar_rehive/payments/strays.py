@@ -35,7 +35,7 @@ def lost_of(business: conf.BusinessConfig) -> QuerySet[Invoice]:
     """The attempts at ``business`` that are to be looked for now."""
     now = timezone.now()
     return Invoice.objects.filter(
-        Q(lease_ends_at=None) | Q(lease_ends_at__lte=now),
+        _free(),
         # Now and then only, for it takes the whole list; and a last time after STRAYS_FOR, however
         # long no run came before (found by tests/model).
         Q(looked_at=None)
@@ -62,16 +62,18 @@ def keep(business: conf.BusinessConfig, strange: Sequence[RemoteInvoice]) -> Non
     keys = {key for key in map(matching, strange) if _is_key(key)}
     if not keys:
         return
-    lost = Invoice.objects.filter(business_id=business.business_id, may_exist=True, key__in=keys)
-    attempts = {one.key.hex: one for one in lost.select_related("payment") if _is_free(one)}
+    lost = Invoice.objects.filter(
+        _free(), business_id=business.business_id, may_exist=True, key__in=keys
+    )
+    attempts = {one.key.hex: one for one in lost.select_related("payment")}
     for remote in strange:
         if matching(remote) in attempts:
             _keep(attempts[matching(remote)], remote)
 
 
-def _is_free(invoice: Invoice) -> bool:
-    """Whether nobody is opening it at this moment."""
-    return invoice.lease_ends_at is None or invoice.lease_ends_at <= timezone.now()
+def _free() -> Q:
+    """Those that nobody is opening at this moment."""
+    return Q(lease_ends_at=None) | Q(lease_ends_at__lte=timezone.now())
 
 
 def _is_key(text: str) -> bool:
