@@ -7,8 +7,6 @@ that are made meanwhile move the others on: some are met twice, and none is miss
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.core.exceptions import ImproperlyConfigured
@@ -31,6 +29,7 @@ from oscar_rehive.payments.listing import (
 from oscar_rehive.payments.plans import Plan
 from oscar_rehive.payments.rules import ANSWERED, News, settle_news
 from oscar_rehive.payments.settling import Listed, asks_for_refunds, refresh, seen_since
+from oscar_rehive.payments.summary import Summary
 from oscar_rehive.payments.weighing import digest, with_possible_time
 from oscar_rehive.rehive.client import MAX_PAGES, PAGE_SIZE, Timeouts
 from oscar_rehive.rehive.exceptions import NotFound, Refused, RehiveError, Unintelligible
@@ -77,36 +76,26 @@ def is_of_interest(business: conf.BusinessConfig) -> bool:
     return ours.filter(young | lasting).exists() or strays.lost_of(business).exists()
 
 
-@dataclass
-class Settled:
-    """What came of it: how many invoices of ours were ``met``, how many of these were found to be ``paid``,
-    and what another run must do again, as texts."""
-
-    met: int = 0
-    paid: int = 0
-    failures: list[str] = field(default_factory=list)
-
-
-def read(business: conf.BusinessConfig, still_here: Callable[[], None]) -> Settled:
-    """Read as much of the list of ``business`` as pays, and settle what has changed; ``still_here`` is
-    called before each page. Raises ``RehiveError``; what was read until then is settled."""
-    return _Look(business, still_here).look()
+def read(business: conf.BusinessConfig, summary: Summary) -> None:
+    """Read as much of the list of ``business`` as pays, and settle what has changed; ``summary`` tells what
+    came of it. Raises ``RehiveError``; what was read until then is settled."""
+    _Look(business, summary).look()
 
 
 class _Look:
-    def __init__(self, business: conf.BusinessConfig, still_here: Callable[[], None]) -> None:
+    def __init__(self, business: conf.BusinessConfig, summary: Summary) -> None:
         self.business, self.client = business, client_for(business)
         self.ours = Invoice.objects.filter(business_id=business.business_id)
         self.begun = timezone.now()
         self.reading, _ = Reading.objects.get_or_create(business_id=business.business_id)
-        self.still_here, self.settled = still_here, Settled()
+        self.summary = summary
         self.pass_ended = False
         self.went_on = 0
         self.known_paid: set[int] = set()
         self.paid: dict[int, tuple[Invoice, Listed]] = {}
         """Found to be paid; what was refunded of them is asked for at once."""
 
-    def look(self) -> Settled:
+    def look(self) -> None:
         strays.find_by_reference(self.business)
         last_read = self.reading.read_at
         is_sought = strays.lost_of(self.business).exists()
@@ -126,7 +115,6 @@ class _Look:
                 self._read(self.reading.page)
         finally:
             self._settle_paid()
-        return self.settled
 
     def _outlook(self, due_now: QuerySet[Invoice], is_sought: bool) -> Outlook:
         reading = self.reading
@@ -147,7 +135,7 @@ class _Look:
 
     def _read(self, number: int) -> bool:
         """Read a page and settle what it says; whether it is the last."""
-        self.still_here()
+        self.summary.still_here()
         asked_at = timezone.now()
         page = self.client.invoice_page(number)
         reading = self.reading
@@ -164,7 +152,7 @@ class _Look:
         remotes = {remote.id: with_possible_time(remote, asked_at) for remote in page.invoices}
         found = self.ours.filter(remote_id__in=remotes).select_related("payment")
         ours = {str(invoice.remote_id): invoice for invoice in found}
-        self.settled.met += len(ours)
+        self.summary.asked += len(ours)
         strays.keep(self.business, [one for pk, one in remotes.items() if pk not in ours])
         changed = _with_news(ours, remotes)
         news = {invoice.pk for invoice in changed}
@@ -193,17 +181,17 @@ class _Look:
             refresh(invoice, SOURCE, with_refunds=bool(invoice.received), listed=listed)
         except (Refused, NotFound, Unintelligible) as error:
             # One whose refunds cannot be had must not hide the others.
-            self.settled.failures.append(f"invoice #{invoice}: {error}")
+            self.summary.fails(f"invoice #{invoice}: {error}")
             Invoice.objects.filter(pk=invoice.pk).update(asked_at=listed.asked_at)
         except (RehiveError, ImproperlyConfigured):
             raise
         except Exception as error:
             # Nobody knows what a shop's own code raises; the orders behind this one must not wait (P7).
             logger.exception("Invoice #%s failed", invoice)
-            self.settled.failures.append(f"invoice #{invoice}: {error}")
+            self.summary.fails(f"invoice #{invoice}: {error}")
         if invoice.state == Invoice.State.PAID:
             self.known_paid.add(invoice.pk)
-            self.settled.paid += not was_paid
+            self.summary.paid += not was_paid
 
     def _settle_paid(self) -> None:
         some, self.paid = list(self.paid.values()), {}

@@ -18,7 +18,6 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from oscar_rehive import conf
-from oscar_rehive.cleaning import without_secrets
 from oscar_rehive.logs import Log
 from oscar_rehive.models import Attention, Retry
 from oscar_rehive.payments.adopting import NotOpened
@@ -27,7 +26,8 @@ from oscar_rehive.payments.claiming import Claimant
 from oscar_rehive.payments.deliveries import forget_old
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.mails import NotSent
-from oscar_rehive.payments.stages import ASKING, FIRST, LAST, Summary, Task
+from oscar_rehive.payments.stages import ASKING, FIRST, LAST, Task
+from oscar_rehive.payments.summary import Summary
 from oscar_rehive.rehive.exceptions import RehiveError, Throttled, Unauthorised, Unreachable
 
 logger = Log(__name__)
@@ -166,13 +166,13 @@ class _Run:
         except _Stopped:
             raise
         except (RehiveError, NotOpened, NotSent, ImproperlyConfigured) as error:
-            self._tell(task, error)
+            self.summary.fails(f"{task.name}: {error}")
             self._note_failure(task, error, stage)
             return
         except Exception as error:
             # Nobody knows what a shop's own code raises; the orders behind this one must not wait (P7).
             logger.exception("%s failed", task.name)
-            self._tell(task, error)
+            self.summary.fails(f"{task.name}: {error}")
             _wait(task.key, LONGEST_FAULT)
             return
         self.in_a_row[task.asks] = 0
@@ -181,9 +181,6 @@ class _Run:
             _wait(task.key, LONGEST_STILL)
         elif task.key in self.stage_of:
             Retry.objects.filter(task=task.key).delete()
-
-    def _tell(self, task: Task, error: Exception) -> None:
-        self.summary.failures.append(without_secrets(f"{task.name}: {error}"))
 
     def _note_failure(self, task: Task, error: Exception, stage: str) -> None:
         silent = isinstance(error, Unreachable) or (isinstance(error, NotSent) and error.is_silence)

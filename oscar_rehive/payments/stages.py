@@ -7,8 +7,8 @@ stands, and takes the rest from the database when its turn has come.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,6 @@ from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from oscar_rehive import conf
-from oscar_rehive.cleaning import without_secrets
 from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment, Reading
 from oscar_rehive.payments.cancelling import (
     NotCancellable,
@@ -33,6 +32,7 @@ from oscar_rehive.payments.reading import OPEN_EVERY, YOUNG, due, is_of_interest
 from oscar_rehive.payments.refunding import IN_FLIGHT
 from oscar_rehive.payments.rules import give_paid_status
 from oscar_rehive.payments.settling import refresh, seen_since
+from oscar_rehive.payments.summary import Summary
 from oscar_rehive.rehive.exceptions import NotFound
 from oscar_rehive.shop import Standing, get_shop
 
@@ -45,46 +45,6 @@ AT_A_TIME = 500
 MAIL_SERVER = "the mail server"
 
 SOURCE = Entry.Source.RECONCILE
-
-
-@dataclass
-class Summary:
-    """What a run that began at ``begun`` (UTC) did. ``failures`` are things that another run must do again,
-    as texts; ``attention`` is how many facts wait for a person, ``new_attention`` how many of these are
-    new since the run began. ``still_here`` is to be called by what
-    takes long: others that run meanwhile know by it that it goes on. Of the ``spared`` businesses another
-    run is reading the list."""
-
-    begun: datetime = field(default_factory=timezone.now)
-    asked: int = 0
-    paid: int = 0
-    cancelled: int = 0
-    mailed: int = 0
-    attention: int = 0
-    new_attention: int = 0
-    failures: list[str] = field(default_factory=list)
-    spared: set[str] = field(default_factory=set)
-    still_here: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
-
-    def __str__(self) -> str:
-        return (
-            f"{self.asked} looked at, {self.paid} paid, {self.cancelled} cancelled,"
-            f" {self.mailed} mails sent, {len(self.failures)} failed;"
-            f" {self.attention} need attention"
-        )
-
-    def fields(self) -> str:
-        """The same for machines: names and numbers, with ``=`` between."""
-        numbers = {
-            "looked_at": self.asked,
-            "paid": self.paid,
-            "cancelled": self.cancelled,
-            "mailed": self.mailed,
-            "failed": len(self.failures),
-            "attention": self.attention,
-            "new_attention": self.new_attention,
-        }
-        return " ".join(f"{name}={number}" for name, number in numbers.items())
 
 
 @dataclass(frozen=True)
@@ -237,10 +197,7 @@ def _read(business: conf.BusinessConfig, summary: Summary) -> bool:
     # A clock that was wrong may have left a time that is still to come.
     if of_it.filter(read_at__range=(summary.begun, timezone.now())).exists():
         return True  # another run was quicker
-    settled = read(business, summary.still_here)
-    summary.asked += settled.met
-    summary.paid += settled.paid
-    summary.failures += map(without_secrets, settled.failures)
+    read(business, summary)
     return True
 
 
@@ -272,7 +229,8 @@ def _business_of_lost(reference: str) -> str:
 
 def _work_on(remote_id: str, reference: str, summary: Summary) -> bool:
     left = work_on_waiting(remote_id, reference, since=summary.begun)
-    summary.failures += [f"delivery {one.pk}: {one.reason}" for one in left]
+    for one in left:
+        summary.fails(f"delivery {one.pk}: {one.reason}")
     return not left
 
 

@@ -15,7 +15,7 @@ from django.db import OperationalError
 from oscar_rehive.management.commands import rehive_reconcile
 from oscar_rehive.models import Claim, Invoice
 from oscar_rehive.payments import stages
-from oscar_rehive.payments.reconciling import Summary
+from oscar_rehive.payments.summary import Summary
 from tests.steps import not_migrated, opened, window_over
 
 pytestmark = pytest.mark.django_db

@@ -14,6 +14,7 @@ from oscar_rehive import conf
 from oscar_rehive.models import Invoice
 from oscar_rehive.payments import reading
 from oscar_rehive.payments.gateway import client_for
+from oscar_rehive.payments.summary import Summary
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.paging import Page
 
@@ -40,9 +41,11 @@ def business() -> conf.BusinessConfig:
     return conf.current().businesses["USD"]
 
 
-def read() -> reading.Settled:
+def read() -> Summary:
     minutes_ago()
-    return reading.read(business(), lambda: None)
+    summary = Summary()
+    reading.read(business(), summary)
+    return summary
 
 
 def shuffled(monkeypatch: pytest.MonkeyPatch, order: Callable[[list[Any]], list[Any]]) -> None:

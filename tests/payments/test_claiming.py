@@ -16,6 +16,7 @@ from oscar_rehive.models import Claim, Invoice, Reading
 from oscar_rehive.payments import claiming, stages
 from oscar_rehive.payments.claiming import LEASE, RENEWED_AFTER, Claimant
 from oscar_rehive.payments.reconciling import reconcile
+from oscar_rehive.payments.summary import Summary
 from tests.steps import opened, window_over
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -149,7 +150,7 @@ class TestTwoRuns:
         self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         opened(place_order())
-        summary = stages.Summary()
+        summary = Summary()
         reconcile()
         before = len(rehive.requests())
 
@@ -161,7 +162,7 @@ class TestTwoRuns:
 
     def test_nor_ask_again(self, rehive: Any, place_order: Any) -> None:
         invoice = opened(place_order())
-        summary = stages.Summary()
+        summary = Summary()
         (task,) = stages._open(summary)
         Invoice.objects.update(asked_at=timezone.now())
         before = len(rehive.requests())

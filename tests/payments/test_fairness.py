@@ -17,7 +17,8 @@ from oscar_rehive.models import Retry
 from oscar_rehive.payments import reconciling
 from oscar_rehive.payments.mails import NotSent
 from oscar_rehive.payments.reconciling import reconcile
-from oscar_rehive.payments.stages import MAIL_SERVER, Summary, Task
+from oscar_rehive.payments.stages import MAIL_SERVER, Task
+from oscar_rehive.payments.summary import Summary
 from oscar_rehive.rehive.exceptions import NotFound, Refused, Throttled, Unintelligible
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -15,7 +15,9 @@ from oscar_rehive.payments import reading
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.settling import settle
+from oscar_rehive.payments.summary import Summary
 from oscar_rehive.rehive.client import Client
+from oscar_rehive.rehive.exceptions import Unintelligible
 from oscar_rehive.rehive.paging import Page
 from tests.payments.pages import (
     business,
@@ -142,6 +144,25 @@ class TestWhatIsOpen:
         assert not Delivery.objects.filter(state=Delivery.State.NEW).exists()
         assert calls()["single"] == 0
 
+    def test_what_was_settled_before_a_page_that_cannot_be_had_is_told(
+        self, rehive: Any, invoices: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        newest = invoices(9)[-1]
+        rehive.outcome(newest.remote_id, "pay")
+        real = Client.invoice_page
+
+        def page(self: Client, number: int) -> Page:
+            if number == 2:
+                raise Unintelligible("It has no results.")
+            return real(self, number)
+
+        monkeypatch.setattr(Client, "invoice_page", page)
+        summary = Summary()
+        with pytest.raises(Unintelligible):
+            reading.read(business(), summary)
+
+        assert (summary.asked, summary.paid) == (4, 1)
+
 
 class TestSomebodyIsFaster:
     """A page is older than what somebody settles while it is on its way."""
@@ -175,7 +196,10 @@ class TestSomebodyIsFaster:
         settle(invoice, before, source="webhook")
         rehive.outcome(invoice.remote_id, "pay")
 
-        assert reading.read(business(), lambda: None).paid == 1
+        summary = Summary()
+        reading.read(business(), summary)
+
+        assert summary.paid == 1
 
 
 class TestWhatHasEnded:

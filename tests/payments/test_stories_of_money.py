@@ -29,6 +29,7 @@ from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.refunding import refund
 from oscar_rehive.payments.settling import business_of
+from oscar_rehive.payments.summary import Summary
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.simulator.process import SimulatorProcess
 from tests.steps import (
@@ -185,7 +186,7 @@ class TestOrdersAtRest:
             reconcile()
         assert OrderPayment.objects.filter(paid_at__isnull=False).count() == 3
 
-        assert list(stages._standing(stages.Summary())) == []
+        assert list(stages._standing(Summary())) == []
 
     def test_a_new_word_for_cancelled(self, rehive: Any, place_order: Any, settings: Any) -> None:
         for _ in range(3):
@@ -198,7 +199,7 @@ class TestOrdersAtRest:
         for _ in range(2):
             reconcile()
 
-        assert list(stages._standing(stages.Summary())) == []
+        assert list(stages._standing(Summary())) == []
 
     def test_cash_and_a_status_that_is_left(self, rehive: Any, place_order: Any) -> None:
         order = place_order()
@@ -207,7 +208,7 @@ class TestOrdersAtRest:
         for _ in range(3):
             reconcile()
 
-        assert list(stages._standing(stages.Summary())) == []
+        assert list(stages._standing(Summary())) == []
 
 
 def test_new_words_for_the_statuses_do_not_call_a_person_for_each_old_order(

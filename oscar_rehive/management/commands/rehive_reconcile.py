@@ -17,7 +17,8 @@ from tqdm import tqdm
 
 from oscar_rehive import conf
 from oscar_rehive.payments.reconciling import reconcile
-from oscar_rehive.payments.stages import Summary, Task
+from oscar_rehive.payments.stages import Task
+from oscar_rehive.payments.summary import Summary
 
 AGAIN, A_PERSON = 1, 3
 """Exit codes, besides 0: something must be tried again, or could not be begun; nothing failed, and a new
