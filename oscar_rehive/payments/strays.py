@@ -18,6 +18,7 @@ from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.opening import give_up, matching
 from oscar_rehive.payments.plans import Plan
 from oscar_rehive.rehive.client import Timeouts
+from oscar_rehive.rehive.exceptions import NotFound, Unintelligible
 from oscar_rehive.rehive.wire import RemoteInvoice
 
 STRAYS_FOR = timedelta(hours=48)
@@ -53,7 +54,9 @@ def find_by_reference(business: conf.BusinessConfig) -> None:
         reference = invoice.payment.reference
         for remote in doors.find_by_reference(business, reference, timeouts=Timeouts()) or ():
             if matching(remote) == invoice.key.hex and remote.id != invoice.remote_id:
-                _keep(invoice, client_for(business).invoice(remote.id))
+                # One that only this list shows must not keep all others from being read (P7).
+                with contextlib.suppress(NotFound, Unintelligible):
+                    _keep(invoice, client_for(business).invoice(remote.id))
 
 
 def keep(business: conf.BusinessConfig, strange: Sequence[RemoteInvoice]) -> None:

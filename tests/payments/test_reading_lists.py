@@ -14,7 +14,7 @@ from oscar_rehive.payments import listing, opening, reading
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.rehive.client import Client
-from oscar_rehive.rehive.exceptions import Refused
+from oscar_rehive.rehive.exceptions import NotFound, Refused, Unintelligible
 from tests.payments.pages import business, read, shuffled, strangers
 from tests.steps import (
     RETURN_URL,
@@ -184,6 +184,26 @@ class TestAttemptsWhoseAnswerWasLost:
         lost.refresh_from_db()
         assert lost.remote_id is not None
         assert calls()["filtered"] == 1
+
+    @pytest.mark.parametrize("error", [NotFound("404"), Unintelligible("It has no status.")])
+    def test_one_that_only_the_second_list_shows_does_not_hide_the_others(
+        self,
+        rehive: Any,
+        invoices: Any,
+        place_order: Any,
+        monkeypatch: pytest.MonkeyPatch,
+        error: Exception,
+    ) -> None:
+        (paid,) = invoices(1)
+        rehive.outcome(paid.remote_id, "pay")
+        answer_lost(rehive, place_order())
+
+        def fails(*args: Any, **kwargs: Any) -> Any:
+            raise error
+
+        monkeypatch.setattr(Client, "invoice", fails)
+
+        assert read().paid == 1
 
     def test_or_on_a_page(self, rehive: Any, invoices: Any, place_order: Any) -> None:
         rehive.requests_door("shut")
