@@ -90,6 +90,22 @@ def test_a_create_that_lands_after_it_was_given_up_is_closed(rehive: Any, place_
     assert payable_at(rehive, order) == [second.remote_id]
 
 
+def test_so_is_one_that_lands_where_nothing_else_is_to_be_looked_for(
+    rehive: Any, place_order: Any
+) -> None:
+    """The shopper has been told that there is no payment page; that one must not turn up under his order."""
+    order = place_order()
+    not_answered(rehive, order)
+    reconcile()
+    given_up = Invoice.objects.get()
+    lands_now(given_up)
+    Invoice.objects.update(looked_at=timezone.now() - STRAYS_EVERY)
+
+    reconcile()
+
+    assert payable_at(rehive, order) == []
+
+
 def test_a_create_that_lands_after_its_repetition_was_refused_is_closed(
     rehive: Any, place_order: Any
 ) -> None:

@@ -3,6 +3,7 @@ happened is lost. Who wants to know is shown all that is kept."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -137,9 +138,8 @@ class TestRemoving:
 
         remove(customer)
         invoice = Invoice.objects.get()
-        remote = told(invoice)
-        (quote,) = remote.quotes
-        quote.raw["deposit_details"] = {"mail": PAYER}  # type: ignore[index]
+        (quote,) = told(invoice).quotes
+        quote = dataclasses.replace(quote, raw={**quote.raw, "deposit_details": {"mail": PAYER}})
         rehive_tells(monkeypatch, quotes=(quote,), **later)
 
         settled(invoice)
