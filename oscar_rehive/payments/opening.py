@@ -6,6 +6,7 @@ attempt is looked for among the business's invoices before it is ever sent again
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from enum import Enum
 from typing import Any
@@ -21,11 +22,13 @@ from oscar_rehive.payments.gateway import (
     QUICK,
     BusinessNotUsable,
     business_of,
+    client_for,
     divisibility_of,
 )
 from oscar_rehive.payments.plans import Plan
 from oscar_rehive.payments.rules import ANSWERED
 from oscar_rehive.payments.settling import client_of
+from oscar_rehive.rehive.client import Timeouts
 from oscar_rehive.rehive.deadlines import within
 from oscar_rehive.rehive.exceptions import RehiveError, Unreachable
 from oscar_rehive.rehive.money import InexactAmount, to_units
@@ -126,12 +129,22 @@ def find_lost(invoice: Invoice, source: str) -> bool:
 
 def _find(invoice: Invoice, source: str) -> RemoteInvoice | None:
     client = client_of(invoice, source)
-    reference = invoice.payment.reference
-    for remote in find_by_reference(business_of(invoice), reference, timeouts=QUICK) or ():
-        if matching(remote) == invoice.key.hex:
-            return client.invoice(remote.id)
-    every = client.invoices(sought=[invoice.key.hex, reference])
+    found = next(shown_for(invoice, business_of(invoice), timeouts=QUICK), None)
+    if found is not None:
+        return found
+    every = client.invoices(sought=[invoice.key.hex, invoice.payment.reference])
     return next((remote for remote in every if matching(remote) == invoice.key.hex), None)
+
+
+def shown_for(
+    invoice: Invoice, business: conf.BusinessConfig, *, timeouts: Timeouts
+) -> Iterator[RemoteInvoice]:
+    """What was made for the attempt, as far as Rehive's second list shows it; each is asked for by itself.
+    Raises ``RehiveError``."""
+    reference = invoice.payment.reference
+    for remote in find_by_reference(business, reference, timeouts=timeouts) or ():
+        if matching(remote) == invoice.key.hex:
+            yield client_for(business).invoice(remote.id)
 
 
 def give_up(invoice: Invoice, source: str) -> None:

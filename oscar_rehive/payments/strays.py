@@ -11,11 +11,9 @@ from django.utils import timezone
 
 from oscar_rehive import conf
 from oscar_rehive.models import Attention, Entry, Invoice
-from oscar_rehive.payments import doors
 from oscar_rehive.payments.adopting import NotOpened, adopt, adopt_twin
 from oscar_rehive.payments.carrying_out import change
-from oscar_rehive.payments.gateway import client_for
-from oscar_rehive.payments.opening import give_up, matching
+from oscar_rehive.payments.opening import give_up, matching, shown_for
 from oscar_rehive.payments.plans import Plan
 from oscar_rehive.rehive.client import Timeouts
 from oscar_rehive.rehive.exceptions import NotFound, Unintelligible
@@ -51,12 +49,10 @@ def find_by_reference(business: conf.BusinessConfig) -> None:
     for each, however long the other list is."""
     never_answered = lost_of(business).filter(remote_id=None, looked_at=None)
     for invoice in never_answered.order_by("pk")[:MOST_BY_REFERENCE]:
-        reference = invoice.payment.reference
-        for remote in doors.find_by_reference(business, reference, timeouts=Timeouts()) or ():
-            if matching(remote) == invoice.key.hex and remote.id != invoice.remote_id:
-                # One that only this list shows must not keep all others from being read (P7).
-                with contextlib.suppress(NotFound, Unintelligible):
-                    _keep(invoice, client_for(business).invoice(remote.id))
+        # One that only this list shows must not keep all others from being read (P7).
+        with contextlib.suppress(NotFound, Unintelligible):
+            for remote in shown_for(invoice, business, timeouts=Timeouts()):
+                _keep(invoice, remote)
 
 
 def keep(business: conf.BusinessConfig, strange: Sequence[RemoteInvoice]) -> None:

@@ -59,10 +59,10 @@ def read_page(ask: Callable[[int, int], Any], number: int, *, size: int) -> Page
                 break
     invoices, unreadable = [], []
     for row in rows:
-        invoice = _invoice_or_none(row)
+        invoice, is_whole = _read(row)
         if invoice is not None:
             invoices.append(invoice)
-        if invoice is None or _hides_its_key(row):
+        if not is_whole:
             unreadable.append(row)
     return Page(tuple(invoices), tuple(unreadable), count, is_last)
 
@@ -109,8 +109,8 @@ def read_invoices(rows: Rows, sought: Iterable[str]) -> Iterator[wire.RemoteInvo
     pattern = _words(sought)
     missed = 0
     for row in rows:
-        invoice = _invoice_or_none(row)
-        if invoice is None or _hides_its_key(row):
+        invoice, is_whole = _read(row)
+        if not is_whole:
             missed += bool(pattern and _carries(row, pattern))
         if invoice is not None:
             yield invoice
@@ -140,11 +140,6 @@ def _rows(data: Any) -> tuple[list[Any], int | None, bool]:
     return rows, count, not data.get("next")
 
 
-def _hides_its_key(row: Any) -> bool:
-    """Metadata in another shape tells no key, and yet may carry it."""
-    return not isinstance(row.get("metadata") or {}, Mapping)
-
-
 def _carries(row: Any, pattern: re.Pattern[str]) -> bool:
     return bool(pattern.search(json.dumps(row, ensure_ascii=False)))
 
@@ -158,11 +153,13 @@ def _name(row: Any) -> str:
     return str(hash(repr(row)))
 
 
-def _invoice_or_none(row: Any) -> wire.RemoteInvoice | None:
+def _read(row: Any) -> tuple[wire.RemoteInvoice | None, bool]:
+    """The invoice, where it can be read, and whether nothing in the row is hidden by its shape: metadata in
+    another one tells no key, and yet may carry it."""
     try:
-        return wire.read_invoice(row)
+        return wire.read_invoice(row), isinstance(row.get("metadata") or {}, Mapping)
     except Unintelligible:
-        return None
+        return None, False
 
 
 def _words(sought: Iterable[str]) -> re.Pattern[str] | None:
