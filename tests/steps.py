@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.db.models import Model
 from django.urls import reverse
@@ -262,3 +263,18 @@ def made_twice(invoice: Invoice, remote: dict[str, Any]) -> str:
     client = client_for(business_of(invoice))
     made = client.create_invoice({**fields, "status": "initiated"}, idempotency_key="of the other")
     return made.id
+
+
+def no_cache_at_all(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shop without a cache."""
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+
+
+def a_cache_that_is_down(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shop whose cache does not answer."""
+
+    def down(*args: Any, **kwargs: Any) -> Any:
+        raise ConnectionError("no cache")
+
+    for name in ("get", "set", "add", "incr", "delete"):
+        monkeypatch.setattr(cache, name, down)

@@ -9,6 +9,7 @@ from django.core.cache import cache
 
 from oscar_rehive import remembering
 from oscar_rehive.remembering import claim, count, forget, remember, remembered
+from tests.steps import a_cache_that_is_down, no_cache_at_all
 
 
 @pytest.fixture
@@ -23,19 +24,7 @@ def shared(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """As it is."""
 
 
-def none_at_all(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
-
-
-def down(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(*args: Any, **kwargs: Any) -> Any:
-        raise ConnectionError("no cache")
-
-    for name in ("get", "set", "add", "incr", "delete"):
-        monkeypatch.setattr(cache, name, fails)
-
-
-@pytest.mark.parametrize("kind", [shared, none_at_all, down])
+@pytest.mark.parametrize("kind", [shared, no_cache_at_all, a_cache_that_is_down])
 def test_all_kinds_do_the_same(settings: Any, monkeypatch: pytest.MonkeyPatch, kind: Any) -> None:
     kind(settings, monkeypatch)
 
@@ -56,7 +45,7 @@ def test_all_kinds_do_the_same(settings: Any, monkeypatch: pytest.MonkeyPatch, k
 def test_by_itself_a_process_forgets_too(
     settings: Any, monkeypatch: pytest.MonkeyPatch, seconds: list[float]
 ) -> None:
-    none_at_all(settings, monkeypatch)
+    no_cache_at_all(settings, monkeypatch)
     remember("a-word", 1, 60), count("calls", 60), claim("mine", 60)
     seconds[0] += 59
     count("calls", 60)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.test import Client as Browser
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +27,7 @@ from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.deadlines import seconds_left, within
 from oscar_rehive.rehive.exceptions import Throttled
-from tests.steps import opened, payment_page
+from tests.steps import a_cache_that_is_down, no_cache_at_all, opened, payment_page
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RATE = 12
@@ -123,18 +122,6 @@ with budget.unhurried(0):
     )
 
     assert seconds_to_wait(business()) > MINUTE
-
-
-def no_cache_at_all(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
-
-
-def a_cache_that_is_down(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def down(*args: Any, **kwargs: Any) -> Any:
-        raise ConnectionError("no cache")
-
-    for name in ("get", "set", "add", "incr", "delete"):
-        monkeypatch.setattr(cache, name, down)
 
 
 @pytest.mark.parametrize("trouble", [no_cache_at_all, a_cache_that_is_down])
