@@ -66,6 +66,14 @@ def _everywhere(secret: str) -> re.Pattern[str]:
     return re.compile("".join(letter.pattern for letter in _letters(secret)))
 
 
+@lru_cache(maxsize=128)
+def _first(secret: str) -> re.Pattern[str]:
+    """What matches where so many letters of ``secret`` begin that they say something. To walk from each
+    character of a text cost more than all else that is done with a delivery."""
+    letters = _letters(secret)[: _SAYS_NOTHING + 1]
+    return re.compile(f"(?={''.join(letter.pattern for letter in letters)})")
+
+
 def _written(letter: str) -> str:
     units = letter.encode("utf-16-be").hex()
     escape = r"\\{1,8}"
@@ -82,8 +90,10 @@ def _without_its_beginning(text: str, secret: str) -> str:
     """``text``, unless it ends within ``secret``: a column, or a limit, may have cut it there."""
     letters = _letters(secret)
     longest_letter = 32  # two numbers with eight backslashes each, and to spare
-    for start in range(max(0, len(text) - len(letters) * longest_letter), len(text)):
-        end, found = start, 0
+    window = max(0, len(text) - len(letters) * longest_letter)
+    for hit in _first(secret).finditer(text, window):
+        start = end = hit.start()
+        found = 0
         for letter in letters:
             if not (match := letter.match(text, end)):
                 break
