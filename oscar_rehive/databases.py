@@ -6,7 +6,7 @@ Django's own example of a router 10.00 that were paid once stood in the ledger t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -41,6 +41,13 @@ def database_of(model: type[models.Model]) -> str:
 def where_written(model: type[M]) -> models.QuerySet[M]:
     """All rows of ``model``, read where they are written."""
     return model._default_manager.using(database_of(model))
+
+
+def in_parts(keys: Sequence[T], at_once: int) -> Iterator[Sequence[T]]:
+    """``keys``, some at a time: what belongs to 60,000 of them was more than a process had memory for, and
+    no database takes that many in one statement."""
+    for start in range(0, len(keys), at_once):
+        yield keys[start : start + at_once]
 
 
 class WrittenQuerySet(models.QuerySet[M]):

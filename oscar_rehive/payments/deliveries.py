@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from django.core.exceptions import ImproperlyConfigured
@@ -142,7 +142,7 @@ def forgetting() -> Iterator[int]:
         left = old.filter(received_at__gte=some[-1][1])
 
 
-def delete_deliveries(pks: list[int]) -> int:
+def delete_deliveries(pks: Sequence[int]) -> int:
     """Delete those of these that are through; how many they were."""
     through = Delivery.objects.filter(pk__in=pks).exclude(state=Delivery.State.NEW)
     # Whoever listens to all models (haystack does) is told of each row: without "only" Django would read

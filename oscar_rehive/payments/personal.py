@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from oscar_rehive.cleaning import REDACTED
+from oscar_rehive.databases import in_parts
 from oscar_rehive.logs import Log
 from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment, Refund
 from oscar_rehive.payments.deliveries import delete_deliveries
@@ -31,7 +32,7 @@ logger = Log(__name__)
 
 AT_ONCE = 500
 
-Steps = Iterator[list[int]]
+Steps = Iterator[Sequence[int]]
 
 
 class NothingKept(Exception):
@@ -76,13 +77,10 @@ def who_placed(number: str) -> Customer:
 def who_has(address: str) -> Customer:
     """The customer with that mail address. Who has placed no order may still have paid one."""
     keys = get_shop().ordered_by(address)
-    numbers = list(keys)
     payments = [
         payment
-        for start in range(0, len(numbers), AT_ONCE)
-        for payment in OrderPayment.objects.filter(
-            order_number__in=numbers[start : start + AT_ONCE]
-        ).order_by("pk")
+        for some in in_parts(list(keys), AT_ONCE)
+        for payment in OrderPayment.objects.filter(order_number__in=some).order_by("pk")
         if payment.is_for(keys[payment.order_number])
     ]
     return Customer(tuple(payments), address)
@@ -101,7 +99,7 @@ def refuse_if_needed(customer: Customer) -> None:
 def remove(
     customer: Customer,
     *,
-    watch: Callable[[Steps], Iterable[list[int]]] = iter,
+    watch: Callable[[Steps], Iterable[Sequence[int]]] = iter,
     dry_run: bool = False,
 ) -> Removed:
     """Remove what is kept about ``customer``, or with ``dry_run`` only count it; ``watch`` may show the
@@ -248,8 +246,7 @@ def _deliveries(customer: Customer) -> Steps:
     for payment in customer.payments:
         new = sorted(_about(payment, _words(payment, customer.address)) - found)
         found.update(new)
-        for start in range(0, len(new), AT_ONCE):
-            yield new[start : start + AT_ONCE]
+        yield from in_parts(new, AT_ONCE)
     if customer.address:
         for step in _naming(customer.address):
             yield [pk for pk in step if pk not in found]

@@ -16,6 +16,7 @@ from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from oscar_rehive import conf
+from oscar_rehive.databases import in_parts
 from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment, Reading
 from oscar_rehive.payments.cancelling import (
     NotCancellable,
@@ -40,7 +41,7 @@ WATCHED_FOR = timedelta(days=120)
 """How long after the end of its time to pay an order is looked at whose status somebody changes."""
 
 AT_A_TIME = 500
-"""So many rows are read at once, and no more stand in memory."""
+"""Of so many keys, the rows that belong to them are read at once; no more of them stand in memory."""
 
 MAIL_SERVER = "the mail server"
 
@@ -143,20 +144,12 @@ def _payments(
     told = OrderPayment.objects.annotate(
         last=Max("entries"), resolved=resolved, asks=Subquery(newest.values("business_id")[:1])
     )
-    for pks in _in_parts(payments.order_by("pk").values_list("pk", flat=True)):
+    for pks in in_parts(list(payments.order_by("pk").values_list("pk", flat=True)), AT_A_TIME):
         rows = told.filter(pk__in=pks).order_by("pk")
         for number, asks, last, done in rows.values_list(
             "order_number", "asks", "last", "resolved"
         ):
             yield number, asks or "", f"{last} {done}"
-
-
-def _in_parts(every: QuerySet[Any, Any]) -> Iterator[list[Any]]:
-    """The keys, some at a time. Only keys are kept: what belongs to 60,000 of them was more than a run had
-    memory for."""
-    keys = list(every)
-    for start in range(0, len(keys), AT_A_TIME):
-        yield keys[start : start + AT_A_TIME]
 
 
 def _expire(number: str, summary: Summary) -> bool:
@@ -205,7 +198,7 @@ def _deliveries(summary: Summary) -> Iterator[Task]:
     """What the webhook told and nobody could work on yet: all about the same invoice at once."""
     waiting = Delivery.objects.filter(state=Delivery.State.NEW)
     given: set[tuple[str, str]] = set()
-    for pks in _in_parts(waiting.order_by("pk").values_list("pk", flat=True)):
+    for pks in in_parts(list(waiting.order_by("pk").values_list("pk", flat=True)), AT_A_TIME):
         rows = waiting.filter(pk__in=pks).order_by("pk").values_list("remote_id", "reference")
         hints = [hint for hint in dict.fromkeys(rows) if hint not in given]
         given.update(hints)
@@ -244,7 +237,9 @@ def _open(summary: Summary) -> Iterator[Task]:
 def _invoices(
     what: str, invoices: QuerySet[Invoice], do: Callable[[int, Summary], bool]
 ) -> Iterator[Task]:
-    for pks in _in_parts(invoices.order_by("asked_at", "pk").values_list("pk", flat=True)):
+    for pks in in_parts(
+        list(invoices.order_by("asked_at", "pk").values_list("pk", flat=True)), AT_A_TIME
+    ):
         rows = Invoice.objects.filter(pk__in=pks).order_by("asked_at", "pk")
         for pk, number, attempt, business_id, version in rows.values_list(
             "pk", "payment__order_number", "attempt", "business_id", "version"
@@ -313,11 +308,8 @@ def _set_status(number: str, summary: Summary) -> bool:
 
 def _mails(summary: Summary) -> Iterator[Task]:
     waiting = OrderPayment.objects.filter(mail_due_at__isnull=False, mail_sent_at=None)
-    for numbers in _in_parts(
-        waiting.order_by("mail_due_at").values_list("order_number", flat=True)
-    ):
-        for number in numbers:
-            yield Task(f"confirmation of order {number}", MAIL_SERVER, partial(_mail, number))
+    for number in list(waiting.order_by("mail_due_at").values_list("order_number", flat=True)):
+        yield Task(f"confirmation of order {number}", MAIL_SERVER, partial(_mail, number))
 
 
 def _mail(number: str, summary: Summary) -> bool:

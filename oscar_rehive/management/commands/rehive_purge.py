@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import Error
 from tqdm import tqdm
 
-from oscar_rehive import conf
+from oscar_rehive.management.refusing import insist_on_settings, no_database
 from oscar_rehive.payments import deliveries, personal
-from oscar_rehive.payments.personal import Customer, NothingKept, StillNeeded
+from oscar_rehive.payments.personal import Customer, NothingKept, Steps, StillNeeded
 
 WRONG_USE = 2
 NAMED_AT_MOST = 10
@@ -63,9 +62,7 @@ class Command(BaseCommand):
         except (NothingKept, StillNeeded) as refused:
             raise CommandError(str(refused)) from None
         except Error as error:
-            raise CommandError(
-                f"The database cannot be used: {error} (After an update: manage.py migrate.)"
-            ) from None
+            raise CommandError(no_database(error)) from None
         except KeyboardInterrupt:
             raise CommandError("Broken off. Run it again for the rest.") from None
 
@@ -102,10 +99,7 @@ class Command(BaseCommand):
             self.stdout.write(f"rehive_purge{' (nothing was changed)' if dry_run else ''}: {told}.")
 
     def _forget_old(self, dry_run: bool) -> str:
-        try:
-            conf.current()
-        except ImproperlyConfigured as error:
-            raise CommandError(f"{error} (manage.py rehive_check shows everything.)") from None
+        insist_on_settings()
         if dry_run:
             number = deliveries.old_deliveries().count()
         else:
@@ -155,6 +149,6 @@ def _ask(customer: Customer) -> None:
         raise CommandError("Nothing was removed.")
 
 
-def _shown(steps: Iterator[list[int]]) -> Iterable[list[int]]:
+def _shown(steps: Steps) -> Iterable[Sequence[int]]:
     # disable=None: a bar on a terminal, and nothing in a cron job's mail.
     return tqdm(steps, unit=" steps", leave=False, disable=None)

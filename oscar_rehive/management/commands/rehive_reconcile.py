@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from threading import Event
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, close_old_connections
 from tqdm import tqdm
 
-from oscar_rehive import conf
+from oscar_rehive.management.refusing import insist_on_settings, no_database
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.stages import Task
 from oscar_rehive.payments.summary import Summary
@@ -45,10 +44,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, every: int | None = None, **options: Any) -> None:
-        try:
-            conf.current()
-        except ImproperlyConfigured as error:
-            raise CommandError(f"{error} (manage.py rehive_check shows everything.)") from None
+        insist_on_settings()
         with _until_terminated() as stop:
             if every is not None:
                 self._run_for_ever(every, options["verbosity"], stop)
@@ -56,7 +52,7 @@ class Command(BaseCommand):
             try:
                 code = self._run_once(options["verbosity"], stop)
             except Error as error:
-                raise CommandError(_told(error)) from None
+                raise CommandError(no_database(error)) from None
         if code:
             sys.exit(code)
 
@@ -69,7 +65,7 @@ class Command(BaseCommand):
                 try:
                     self._run_once(verbosity, stop)
                 except Error as error:
-                    self.stderr.write(_told(error))
+                    self.stderr.write(no_database(error))
                 stop.wait(pause)
         except KeyboardInterrupt:
             self.stderr.write("")
@@ -118,10 +114,6 @@ def _until_terminated() -> Iterator[Event]:
         yield stop
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _told(error: Error) -> str:
-    return f"The database cannot be used: {error} (After an update: manage.py migrate.)"
 
 
 def _seconds(text: str) -> int:
