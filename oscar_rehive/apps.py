@@ -17,10 +17,12 @@ class OscarRehiveConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from oscar_rehive import checks, signals
+        from oscar_rehive import checks, numbers, signals
 
         # Here and not with the first payment, whose transaction others wait for.
         post_migrate.connect(signals.make_types, sender=self, dispatch_uid=checks.__name__)
+        if numbers.ARE_KEPT:
+            from oscar_rehive import collecting  # noqa: F401  # registers itself
 
     @property
     def urls(self) -> tuple[list[Any], None, None]:

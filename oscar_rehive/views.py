@@ -22,7 +22,7 @@ from django.views.generic import View
 from oscar_rehive import conf
 from oscar_rehive.compat import login_not_required
 from oscar_rehive.databases import outside_transactions
-from oscar_rehive.logs import Log
+from oscar_rehive.logs import Log, about
 from oscar_rehive.models import Entry, Invoice, OrderPayment
 from oscar_rehive.payments.adopting import NotOpened
 from oscar_rehive.payments.budget import is_to_wait
@@ -85,7 +85,7 @@ class PaymentPage(View):
         at_first = None if number is None else progress_of(number)
         if number is not None and at_first is not None:
             self.number, self.at_first = number, at_first
-            with within(PAGE_SECONDS):
+            with within(PAGE_SECONDS), about(order_number=number):
                 response = super().dispatch(request, *args, **kwargs)
             if self.looks_again:
                 response.headers["Refresh"] = f"{LOOK_AGAIN_SECONDS}; url={self.looks_again}"

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
-from oscar_rehive import checks, conf
+from oscar_rehive import checks, collecting, conf, numbers
+from oscar_rehive.logs import Log, about
 from oscar_rehive.models import Attention
 from oscar_rehive.payments.meanings import MEANINGS
 from sandbox.shop import accounts
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
 
 
 def status_table() -> str:
@@ -55,6 +62,66 @@ def test_every_setting_is_in_the_table_and_nothing_else() -> None:
     first_cells = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
     written = [key for cell in first_cells for key in re.findall(r"`([A-Z_]+)`", cell)]
     assert sorted(written) == sorted((*conf.BUSINESS_KEYS, *conf.SHOP_KEYS))
+
+
+def test_every_number_is_in_the_table_and_nothing_else() -> None:
+    section = re.search(r"<!-- table of numbers.*?-->\n(.*?)\n<!-- end", README, re.DOTALL)
+    assert section is not None
+    written = {
+        name: tuple(re.findall(r"`(\w+)`", labels))
+        for name, labels in re.findall(r"^\| `(\w+)` \|(.*?)\|", section.group(1), re.MULTILINE)
+    }
+    counted = {
+        name if isinstance(kind, numbers.Time) else f"{name}_total": kind.labels
+        for name, kind in numbers.KINDS.items()
+    }
+    read = {name: labels for name, (_, labels) in collecting.GAUGES.items()}
+    assert written == {**counted, **read}
+
+
+def example(word: str) -> str:
+    """The README's piece of Python with that word."""
+    (found,) = (
+        code for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if word in code
+    )
+    return found
+
+
+def test_the_formatter_of_the_readme_shows_what_records_are_about(caplog: Any) -> None:
+    known: dict[str, Any] = {}
+    exec(example("JsonFormatter"), known)
+    with about(order_number="1001"):
+        Log("oscar_rehive.somewhere").warning("It is %s.", "late")
+    Log("oscar_rehive.somewhere").warning("Elsewhere.")
+
+    within, outside = (json.loads(known["JsonFormatter"]().format(one)) for one in caplog.records)
+    assert within == {"level": "WARNING", "message": "It is late.", "order_number": "1001"}
+    assert outside == {"level": "WARNING", "message": "Elsewhere."}
+
+
+def test_the_view_of_the_readme_tells_what_another_process_has_counted(tmp_path: Path) -> None:
+    counts = "from oscar_rehive import numbers; numbers.count('requests_held_back')"
+    shows = f"{example('MultiProcessCollector')}\nprint(numbers(None).content.decode())"
+    setup = "import django; django.setup(); from django.core.management import call_command;"
+    migrate = "call_command('migrate', verbosity=0, run_syncdb=True)"
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "DATABASE_URL": "sqlite://:memory:",
+        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
+    }
+    for code in (counts, counts, f"{migrate}\n{shows}"):
+        ran = subprocess.run(
+            [sys.executable, "-c", f"{setup}\n{code}"],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert ran.returncode == 0, ran.stderr
+
+    assert "\noscar_rehive_requests_held_back_total 2.0\n" in ran.stdout
+    assert "\noscar_rehive_waiting_deliveries 0.0\n" in ran.stdout
 
 
 def test_the_sandbox_accounts_are_the_written_ones() -> None:

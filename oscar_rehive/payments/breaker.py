@@ -16,6 +16,7 @@ from time import time
 from typing import Any
 from urllib.parse import urlsplit
 
+from oscar_rehive import numbers
 from oscar_rehive.rehive.exceptions import Unintelligible, Unreachable
 from oscar_rehive.remembering import claim, forget, remember, remembered
 
@@ -83,6 +84,7 @@ def guarded(url: str, send: Callable[[], Any]) -> Any:
     if how is Way.PROBE and not claim(_probe_key(host), PROBE_SECONDS):
         how = Way.SHUT
     if how is Way.SHUT:
+        numbers.count("requests_held_back")
         return unreachable()
     try:
         outcome = send()

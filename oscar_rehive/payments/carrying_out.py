@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from django.db.models import Model
 from django.utils import timezone
 
-from oscar_rehive import conf
+from oscar_rehive import conf, numbers
 from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment, Refund
 from oscar_rehive.payments import ending
 from oscar_rehive.payments.history import log_attention
@@ -25,13 +25,24 @@ def change(number: str, source: str, decide: Callable[[Plan], T]) -> T:
     both under the order's lock. ``decide`` may be called again (``under_lock``); what it raises leaves
     everything as it was."""
 
-    def work(held: Locked) -> T:
+    def work(held: Locked) -> tuple[Plan, T]:
         plan = Plan(read_case(held), source)
         answer = decide(plan)
         carry_out(plan, held.shop)
-        return answer
+        return plan, answer
 
-    return under_lock(number, work)
+    plan, answer = under_lock(number, work)
+    _count_end(plan)
+    return answer
+
+
+def _count_end(plan: Plan) -> None:
+    """Count the payment if ``plan``, which is committed, has ended it."""
+    before, after = plan.case.payment, plan.payment
+    if after.paid_at and not before.paid_at:
+        numbers.count("payments", outcome="paid")
+    elif after.closed_at and not before.closed_at:
+        numbers.count("payments", outcome="closed")
 
 
 def read_case(held: Locked) -> Case:

@@ -12,10 +12,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from oscar_rehive import conf
+from oscar_rehive import conf, numbers
 from oscar_rehive.cleaning import storable, storable_text, without_secrets
 from oscar_rehive.databases import database_of
-from oscar_rehive.logs import Log
+from oscar_rehive.logs import Log, about
 from oscar_rehive.models import Delivery, Entry, Invoice, OrderPayment, RefusedDeliveries
 from oscar_rehive.payments.adopting import NotOpened, adopt
 from oscar_rehive.payments.gateway import QUICK, business_of, client_for
@@ -53,6 +53,9 @@ def store(body: bytes, *, fault: str = "") -> Delivery:
     # Saved here, where no variable holds what was sent: an error of the database shows them all (P9).
     delivery = _read(body, fault)
     delivery.save()
+    numbers.count(
+        "deliveries", outcome="stored" if delivery.state == Delivery.State.NEW else "unusable"
+    )
     return delivery
 
 
@@ -87,6 +90,7 @@ def _told(text: str) -> str:
 
 def count_refused() -> None:
     """Count a webhook call without the right secret; nothing else is kept of it."""
+    numbers.count("deliveries", outcome="refused")
     now = timezone.now()
     today = RefusedDeliveries.objects.filter(day=now.date())
     if not today.update(count=F("count") + 1, last_at=now):
@@ -184,7 +188,8 @@ def work_on_waiting(remote_id: str, reference: str, *, since: datetime) -> list[
 def _settle(alike: list[Delivery]) -> OrderPayment | None:
     """Settle what all of ``alike`` hint at; the payment of the order, if there is one to settle."""
     try:
-        payment = _settle_hint(alike[0])
+        with about(delivery_id=alike[0].pk, invoice_id=alike[0].remote_id):
+            payment = _settle_hint(alike[0])
     except (RehiveError, ImproperlyConfigured) as error:
         # Not counted as a try: after 50 runs into an outage, what it was about was lost for good.
         for delivery in alike:
@@ -244,3 +249,5 @@ def _finish(delivery: Delivery, state: Delivery.State, reason: str) -> None:
     delivery.tries += 1
     delivery.done_at = None if state is Delivery.State.NEW else timezone.now()
     delivery.save(update_fields=["state", "reason", "tries", "done_at"])
+    age = (timezone.now() - delivery.received_at).total_seconds()
+    numbers.took("delivery_seconds", age, outcome=state.value)

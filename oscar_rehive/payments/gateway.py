@@ -9,14 +9,16 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from oscar_rehive import conf
+from oscar_rehive import conf, numbers
 from oscar_rehive.databases import in_a_transaction
 from oscar_rehive.models import Invoice
 from oscar_rehive.payments.breaker import guarded
 from oscar_rehive.payments.budget import counted, patiently
 from oscar_rehive.rehive.client import Client, Timeouts
-from oscar_rehive.rehive.exceptions import Unintelligible
+from oscar_rehive.rehive.exceptions import RehiveError, Unintelligible
+from oscar_rehive.rehive.gates import route
 from oscar_rehive.remembering import remember, remembered
+from oscar_rehive.tracing import span
 
 CURRENCY_SECONDS = 3600
 
@@ -54,7 +56,8 @@ def business_of(invoice: Invoice) -> conf.BusinessConfig:
 
 
 class _Gate:
-    """What holds the calls of a business back: its budget, and an outage of the host that is asked."""
+    """What holds the calls of a business back: its budget, and an outage of the host that is asked. What
+    is sent is counted, timed, and a span."""
 
     def __init__(self, business: conf.BusinessConfig) -> None:
         self._business = business
@@ -62,8 +65,22 @@ class _Gate:
     def patiently(self, ask: Callable[[], Any]) -> Any:
         return patiently(self._business, ask)
 
-    def through(self, url: str, send: Callable[[], Any]) -> Any:
-        return guarded(url, lambda: counted(self._business, send))
+    def through(self, method: str, url: str, send: Callable[[], Any]) -> Any:
+        return guarded(url, lambda: self._seen(method, url, send))
+
+    def _seen(self, method: str, url: str, send: Callable[[], Any]) -> Any:
+        currency = self._business.currency
+        told = {"http.request.method": method, "url.template": route(url)}
+        with (
+            span("rehive.request", told, is_call=True) as failed,
+            numbers.timing("request_seconds", currency=currency),
+        ):
+            outcome = counted(self._business, send)
+            if isinstance(outcome, RehiveError):
+                failed(outcome.kind)
+        answer = outcome.kind if isinstance(outcome, RehiveError) else "ok"
+        numbers.count("requests", currency=currency, answer=answer)
+        return outcome
 
 
 @lru_cache(maxsize=64)

@@ -14,6 +14,7 @@ from django.db.models import F
 from oscar_rehive.databases import MOST_WAITS, database_of, is_lost_race
 from oscar_rehive.logs import Log
 from oscar_rehive.models import OrderPayment
+from oscar_rehive.payments.watching import about_order
 from oscar_rehive.shop import Order, Shop, get_shop
 
 logger = Log(__name__)
@@ -55,6 +56,7 @@ def locked(number: str) -> Iterator[Locked]:
         yield Locked(order, ours.get(), shop)
 
 
+@about_order
 def under_lock(number: str, work: Callable[[Locked], T]) -> T:
     """Do ``work`` under the order's lock; once more where the database made it the loser of a deadlock,
     or found its snapshot too old. Raises as ``locked``."""

@@ -10,9 +10,11 @@ from smtplib import SMTPRecipientsRefused, SMTPResponseException
 from django.db.models import Q
 from django.utils import timezone
 
+from oscar_rehive import numbers
 from oscar_rehive.background import MAILS
 from oscar_rehive.logs import Log
 from oscar_rehive.models import OrderPayment
+from oscar_rehive.payments.watching import about_order
 from oscar_rehive.shop import Standing, get_shop
 
 logger = Log(__name__)
@@ -45,6 +47,7 @@ def send_confirmation_if_due(number: str) -> bool:
     return False
 
 
+@about_order
 def send_confirmation(number: str) -> bool:
     """Send the confirmation of order ``number`` if it is due and nobody else is sending it; True when
     it was sent. Raises ``NotSent``.
@@ -67,8 +70,10 @@ def send_confirmation(number: str) -> bool:
         # Whatever a shop's mail backend raises: the order is paid, and that must not be in danger.
         logger.exception("The confirmation of order #%s could not be sent; it stays due.", number)
         _note(number, mail_claimed_at=None)  # free for the next at once
+        numbers.count("confirmations", outcome="failed")
         raise NotSent(error) from error
     _note(number, mail_sent_at=timezone.now())
+    numbers.count("confirmations", outcome="sent")
     return True
 
 

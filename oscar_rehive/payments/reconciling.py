@@ -17,7 +17,7 @@ from threading import Event
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from oscar_rehive import conf
+from oscar_rehive import conf, numbers
 from oscar_rehive.logs import Log
 from oscar_rehive.models import Attention, Retry
 from oscar_rehive.payments.adopting import NotOpened
@@ -57,6 +57,7 @@ class _Stopped(Exception):
     """Whoever started the run wants it to end."""
 
 
+@numbers.timing("reconcile_seconds")
 def reconcile(
     watch: Callable[[Iterator[Task]], Iterable[Task]] = iter,
     *,

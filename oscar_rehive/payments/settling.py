@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Q
 from django.utils import timezone
 
-from oscar_rehive import conf
+from oscar_rehive import conf, numbers
 from oscar_rehive.models import Attention, Invoice, Refund
 from oscar_rehive.payments.carrying_out import change
 from oscar_rehive.payments.gateway import business_of, client_for
@@ -22,6 +22,7 @@ from oscar_rehive.payments.meanings import MEANINGS
 from oscar_rehive.payments.plans import Plan
 from oscar_rehive.payments.refunds_told import book_refunds, take_refunds
 from oscar_rehive.payments.rules import News, settle_news
+from oscar_rehive.payments.watching import watched
 from oscar_rehive.payments.weighing import Weight, digest
 from oscar_rehive.rehive.client import Client, Timeouts
 from oscar_rehive.rehive.exceptions import NotFound, RehiveError, Unintelligible
@@ -60,6 +61,7 @@ MOST_FAILURES = 2
 """After so many answers in a row that make no sense a person is called."""
 
 
+@watched
 def refresh(
     invoice: Invoice,
     source: str,
@@ -124,6 +126,7 @@ def _ask(client: Client, invoice: Invoice, source: str, timeouts: Timeouts) -> R
         raise
 
 
+@watched
 def follow(invoice: Invoice, source: str, *, timeouts: Timeouts = Timeouts()) -> None:
     """Bring the refunds of ``invoice`` in line with Rehive's list of them, its own app's included.
 
@@ -169,6 +172,7 @@ def _settle(invoice: Invoice, news: News, source: str) -> Weight:
         return settle_news(plan, news), plan.invoice(invoice.pk)
 
     weight, settled = change(invoice.order_number, source, decide)
+    numbers.count("answers", worth=weight.name.lower())
     if weight is not Weight.OVERTAKEN:
         for field in Invoice._meta.concrete_fields:
             setattr(invoice, field.attname, getattr(settled, field.attname))

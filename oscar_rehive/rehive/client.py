@@ -241,7 +241,7 @@ class Client:
 
     def _send(self, method: str, url: str, **kwargs: Any) -> Any:
         def send() -> Any:
-            return self._gate.through(url, lambda: self._ask(method, url, **kwargs))
+            return self._gate.through(method, url, lambda: self._ask(method, url, **kwargs))
 
         def ask() -> Any:
             if method != "GET":

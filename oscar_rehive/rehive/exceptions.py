@@ -35,9 +35,10 @@ class RehiveError(Exception):
 
     ``may_have_happened`` tells whether Rehive may have carried out a write although no usable answer
     came back. After such a failure a create must be looked for before it is sent again, or two
-    payable invoices exist.
+    payable invoices exist. ``kind`` is one word for it, to count by.
     """
 
+    kind = "failed"
     may_have_happened = False
 
     def __init__(self, message: str = "") -> None:
@@ -51,6 +52,8 @@ class Unreachable(RehiveError):
     replays to the same idempotency key for 24 hours. ``was_rushed``: nothing came in a time that was
     shorter than the usual one, which says nothing of Rehive.
     """
+
+    kind = "unreachable"
 
     def __init__(
         self,
@@ -69,6 +72,8 @@ class Unreachable(RehiveError):
 class Throttled(RehiveError):
     """Rehive answered 429. ``wait`` is the number of seconds it asked us to wait, at least 1."""
 
+    kind = "throttled"
+
     def __init__(self, wait: int) -> None:
         super().__init__(
             f"Rehive is limiting requests from this shop; try again in {wait} seconds."
@@ -79,13 +84,19 @@ class Throttled(RehiveError):
 class Unauthorised(RehiveError):
     """The token is wrong, expired, or has no permission for this business (401, 403)."""
 
+    kind = "unauthorised"
+
 
 class NotFound(RehiveError):
     """Rehive says that the thing asked for does not exist (404)."""
 
+    kind = "not_found"
+
 
 class Refused(RehiveError):
     """Rehive refused the request. ``field_errors`` maps its field names to its complaints."""
+
+    kind = "refused"
 
     def __init__(self, message: str, field_errors: Mapping[str, Sequence[str]]) -> None:
         self.field_errors = {
@@ -104,6 +115,7 @@ class Unintelligible(RehiveError):
     ``is_rehives`` tells that it was Rehive itself that answered, and not something in front of it.
     """
 
+    kind = "unintelligible"
     may_have_happened = True
 
     def __init__(self, message: str = "", *, is_rehives: bool = True) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 
 class Gate(Protocol):
@@ -13,7 +14,7 @@ class Gate(Protocol):
     def patiently(self, ask: Callable[[], Any]) -> Any:
         """The outcome of ``ask``, which may be called late, and again after it was ``Throttled``."""
 
-    def through(self, url: str, send: Callable[[], Any]) -> Any:
+    def through(self, method: str, url: str, send: Callable[[], Any]) -> Any:
         """The outcome of ``send``, which makes one exchange with the host of ``url``; or another one,
         where nothing may be sent now."""
 
@@ -24,5 +25,18 @@ class OpenGate:
     def patiently(self, ask: Callable[[], Any]) -> Any:
         return ask()
 
-    def through(self, url: str, send: Callable[[], Any]) -> Any:
+    def through(self, method: str, url: str, send: Callable[[], Any]) -> Any:
         return send()
+
+
+_WORDS = frozenset(
+    ["manager", "businesses", "invoices", "transactions", "refunds", "user", "webhooks", "requests"]
+)
+
+
+def route(url: str) -> str:
+    """The path of ``url`` as Rehive documents it, with ``{id}`` for each id, without the service's base."""
+    path = urlsplit(url).path.strip("/").split("/")
+    start = next((place for place, word in enumerate(path) if word in _WORDS), len(path))
+    # Only words that are known are shown: whatever else stands there may be an id, or a secret.
+    return "".join(f"/{word if word in _WORDS else '{id}'}" for word in path[start:]) + "/"

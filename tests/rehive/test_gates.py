@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import responses
 
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import RehiveError, Throttled, Unreachable
+from oscar_rehive.rehive.gates import route
 from tests.rehive.calls import Call, error_of, every_call
 from tests.rehive.samples import (
     API,
@@ -24,15 +26,15 @@ class Noting:
     def __init__(self, refusal: RehiveError | None = None) -> None:
         self.refusal = refusal
         self.asked = 0
-        self.sent: list[str] = []
+        self.sent: list[tuple[str, str]] = []
 
     def patiently(self, ask: Callable[[], Any]) -> Any:
         self.asked += 1
         outcome = ask()
         return ask() if isinstance(outcome, Throttled) else outcome
 
-    def through(self, url: str, send: Callable[[], Any]) -> Any:
-        self.sent.append(url)
+    def through(self, method: str, url: str, send: Callable[[], Any]) -> Any:
+        self.sent.append((method, url))
         return self.refusal or send()
 
 
@@ -53,7 +55,7 @@ def test_every_call_goes_through_it(rehive_answers: responses.RequestsMock, call
 
     call.make(client_with(gate))
 
-    assert (gate.asked, gate.sent) == (1, [call.url])
+    assert (gate.asked, gate.sent) == (1, [(call.method, call.url)])
 
 
 @every_call
@@ -74,3 +76,33 @@ def test_it_may_ask_again(rehive_answers: responses.RequestsMock, call: Call) ->
 
     sent = [one.request.headers.get("Idempotency-Key") for one in rehive_answers.calls]
     assert sent == [call.key, call.key]
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("manager/businesses/b-1/", "/manager/businesses/{id}/"),
+        ("manager/businesses/b-1/invoices/", "/manager/businesses/{id}/invoices/"),
+        (
+            "manager/businesses/b-1/invoices/i-2/refunds/",
+            "/manager/businesses/{id}/invoices/{id}/refunds/",
+        ),
+        ("user/webhooks/7/?page=2", "/user/webhooks/{id}/"),
+        ("user/requests/?request_reference=1001", "/user/requests/"),
+        ("a-secret/", "/"),
+    ],
+)
+@pytest.mark.parametrize("base", ["https://rehive.example/api/", "https://user:pw@proxy/a-secret/"])
+def test_an_address_is_shown_without_ids_and_whatever_else_is_not_known(
+    base: str, path: str, shown: str
+) -> None:
+    assert route(base + path) == shown
+
+
+@every_call
+def test_the_address_of_every_call_is_shown_as_rehive_documents_it(call: Call) -> None:
+    shown = route(call.url)
+
+    assert BUSINESS_ID not in shown
+    assert shown.startswith(("/manager/businesses/{id}/", "/user/"))
+    assert shown.count("{id}") <= 2

@@ -1,0 +1,121 @@
+"""What stands open at this moment, for Prometheus: read when somebody asks, by statements over what is open
+and not over what ever was. It can be imported where ``prometheus_client`` is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from django.db import close_old_connections
+from django.db.models import Count, Min, Q
+from django.utils import timezone
+from prometheus_client import REGISTRY
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from oscar_rehive import conf
+from oscar_rehive.logs import Log
+from oscar_rehive.models import Attention, Delivery, Invoice, OrderPayment
+from oscar_rehive.numbers import PREFIX
+from oscar_rehive.payments.breaker import is_shut, seconds_down
+
+logger = Log(__name__)
+
+WAITING_DELIVERIES = "waiting_deliveries"
+OLDEST_DELIVERY = "oldest_waiting_delivery_seconds"
+OPEN_INVOICES = "open_invoices"
+OVERDUE_INVOICES = "overdue_invoices"
+OLDEST_OVERDUE = "oldest_overdue_invoice_seconds"
+DUE_CONFIRMATIONS = "due_confirmations"
+OLDEST_CONFIRMATION = "oldest_due_confirmation_seconds"
+ATTENTION = "open_attention"
+IS_SHUT = "rehive_left_alone"
+SECONDS_DOWN = "rehive_down_seconds"
+
+GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
+    WAITING_DELIVERIES: ("Deliveries that wait to be worked on", ()),
+    OLDEST_DELIVERY: ("Since the oldest of them came, or 0", ()),
+    OPEN_INVOICES: ("Invoices that can be paid, or are being opened", ()),
+    OVERDUE_INVOICES: ("Those of them whose payment window is over", ()),
+    OLDEST_OVERDUE: ("Since the first of these windows ended, or 0", ()),
+    DUE_CONFIRMATIONS: ("Order confirmations that are still to be sent", ()),
+    OLDEST_CONFIRMATION: ("Since the oldest of them became due, or 0", ()),
+    ATTENTION: ("Facts that wait for a person", ("kind",)),
+    IS_SHUT: ("1 while no call is made, for Rehive is known to be down, else 0", ("currency",)),
+    SECONDS_DOWN: ("Since the first of the calls that failed in a row, or 0", ("currency",)),
+}
+"""What each number means, and its labels; by their names without ``PREFIX``."""
+
+Value = tuple[str, tuple[str, ...], float]
+
+
+class OpenThings(Collector):
+    """To be registered with any registry of ``prometheus_client``; with its own, ``REGISTRY``, it is."""
+
+    def describe(self) -> Iterable[Metric]:
+        """Without values: who registers it must not ask the database, which there may not be yet."""
+        return _families().values()
+
+    def collect(self) -> Iterable[Metric]:
+        """All of them; none, and a record in the log, where the database cannot be asked: the shop's other
+        numbers must be told all the same."""
+        families = _families()
+        try:
+            # Nobody else does it where the numbers are asked for beside Django's own requests.
+            close_old_connections()
+            for name, labels, value in _values():
+                families[name].add_metric(labels, value)
+        except Exception:
+            logger.exception("What stands open cannot be told")
+            return []
+        return families.values()
+
+
+def _families() -> dict[str, GaugeMetricFamily]:
+    return {
+        name: GaugeMetricFamily(PREFIX + name, means, labels=labels)
+        for name, (means, labels) in GAUGES.items()
+    }
+
+
+def _values() -> Iterator[Value]:
+    now = timezone.now()
+    waiting = Delivery.objects.filter(state=Delivery.State.NEW).aggregate(
+        all=Count("pk"), first=Min("received_at")
+    )
+    yield WAITING_DELIVERIES, (), waiting["all"]
+    yield OLDEST_DELIVERY, (), _age(waiting["first"], now)
+
+    payable = Invoice.objects.filter(state__in=[Invoice.State.OPENING, Invoice.State.OPEN])
+    overdue = Q(payment__window_ends_at__lte=now)
+    invoices = payable.aggregate(
+        all=Count("pk"),
+        overdue=Count("pk", filter=overdue),
+        first=Min("payment__window_ends_at"),
+    )
+    yield OPEN_INVOICES, (), invoices["all"]
+    yield OVERDUE_INVOICES, (), invoices["overdue"]
+    yield OLDEST_OVERDUE, (), _age(invoices["first"], now)
+
+    due = OrderPayment.objects.filter(mail_due_at__isnull=False, mail_sent_at=None)
+    mails = due.aggregate(all=Count("pk"), first=Min("mail_due_at"))
+    yield DUE_CONFIRMATIONS, (), mails["all"]
+    yield OLDEST_CONFIRMATION, (), _age(mails["first"], now)
+
+    kinds = Attention.objects.filter(resolved_at=None).order_by().values_list("kind")
+    found = dict(kinds.annotate(all=Count("pk")))
+    for kind in Attention.Kind.values:
+        yield ATTENTION, (kind,), found.get(kind, 0)
+
+    for business in conf.as_it_is().businesses.values():
+        yield IS_SHUT, (business.currency,), is_shut(business.api_url)
+        yield SECONDS_DOWN, (business.currency,), seconds_down(business.api_url)
+
+
+def _age(since: datetime | None, now: datetime) -> float:
+    """Seconds, 0 where there is nothing, or nothing yet."""
+    return 0.0 if since is None else max(0.0, (now - since).total_seconds())
+
+
+# Here and not where the app is made ready, which the tests of a shop may do again and again.
+REGISTRY.register(OpenThings())
