@@ -25,10 +25,11 @@ test-quick: .venv/.installed-dev ## Run the tests that need neither processes no
 test-lowest: .venv-lowest/.installed ## Run the quick tests on the lowest versions of everything that is needed
 	$(BIN_LOWEST)/python -m pytest -n auto -m "not e2e and not postgres" --ignore=tests/model
 
-test-long: .venv/.installed-dev ## Play the model, odd answers and deliveries, the race, the mutations and the mutants at length
+test-long: .venv/.installed-dev ## Play the model, odd answers and deliveries, the race, the workers, the mutations and the mutants at length
 	REHIVE_EXAMPLES=2000 $(BIN)/python -m pytest tests/model
 	REHIVE_FUZZ=20000 $(BIN)/python -m pytest tests/rehive/test_fuzz.py tests/test_webhook_fuzz.py
 	REHIVE_ROUNDS=3000 $(BIN)/python -m tests.with_postgres pytest -m postgres tests/race
+	REHIVE_QUEUE_ORDERS=1000 $(BIN)/python -m tests.with_postgres pytest -m postgres -s tests/queue
 	$(BIN)/python -m tests.mutations
 	$(BIN)/python -m tests.mutants
 

@@ -1,4 +1,5 @@
-"""Work that nobody waits for, beside the requests (promise P11): a few pieces at a time, each bounded.
+"""Work that nobody waits for, beside the requests (promise P11): by the shop's workers where it has some, and
+else in this process, a few pieces at a time, each bounded.
 
 Not on the connection after its answer: a proxy gives that to the next shopper, who waited 3.5 seconds
 under every server that was tried, and a mail server that says nothing took all of a shop's threads.
@@ -7,16 +8,25 @@ What finds no room here, or is killed, is done by reconcile.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from functools import partial
 from threading import BoundedSemaphore
+from typing import Any
 
 from django.db import connections
 
+from oscar_rehive.compat import django_tasks
 from oscar_rehive.logs import Log
 
 logger = Log(__name__)
+
+IN_PLACE = "ImmediateBackend"
+"""Django's own default, which does a task where it is told of it: the mails would be sent in the lane of the
+deliveries. Known by its name, for Django and the package have one each, and may stand beside each other."""
 
 WAITING = 40
 """How many pieces may wait in each lane of a process."""
@@ -70,3 +80,63 @@ class Lane:
 
 REHIVE = Lane("Rehive", at_once=4)
 MAILS = Lane("the mail server", at_once=2)
+
+
+_is_worker: ContextVar[bool] = ContextVar("oscar_rehive_is_worker", default=False)
+
+
+@contextlib.contextmanager
+def as_worker() -> Iterator[None]:
+    """Nobody waits for what is done inside, and this process may end with it: some workers fork one for each
+    task. So nothing is left to threads."""
+    token = _is_worker.set(True)
+    try:
+        yield
+    finally:
+        _is_worker.reset(token)
+
+
+def have_done(lane: Lane, task: str, work: Callable[[str], object], about: str) -> None:
+    """Have ``work(about)`` done soon, and go on at once: by the shop's workers, who know it as that ``task`` of
+    tasks.py, or by ``lane`` where there are none, or where they cannot be told.
+
+    It must be committed already what it is about. What nobody takes, or who took it loses, is left to reconcile.
+    """
+    if _is_worker.get():
+        _tell_or_do(task, work, about)
+    else:
+        # The telling too: a queue that does not answer takes seconds to fail, or a minute.
+        lane.do(partial(_tell_or_do, task, work, about))
+
+
+def _tell_or_do(task: str, work: Callable[[str], object], about: str) -> None:
+    if not _told_to_workers(task, about):
+        work(about)
+
+
+def _told_to_workers(name: str, about: str) -> bool:
+    try:
+        task = workers_task(name)
+        if task is not None:
+            task.enqueue(about)
+    except Exception:  # whatever a shop's queue raises when it is down
+        logger.exception("The shop's workers cannot be told; this process does the work")
+        return False
+    return task is not None
+
+
+def workers_task(name: str) -> Any:
+    """The task of that name in tasks.py, or None where ``TASKS`` names nobody who would do it elsewhere.
+
+    Raises whatever Django's tasks interface says to a ``TASKS`` that has no place for it.
+    """
+    if django_tasks is None:
+        return None
+    backend = type(django_tasks.task_backends[django_tasks.DEFAULT_TASK_BACKEND_ALIAS])
+    if IN_PLACE in (one.__name__ for one in backend.__mro__):
+        return None
+    from oscar_rehive import tasks
+
+    task = getattr(tasks, name)
+    task.get_backend().validate_task(task)
+    return task

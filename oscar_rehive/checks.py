@@ -12,6 +12,7 @@ from django.db import connections
 from django.urls import NoReverseMatch, reverse
 
 from oscar_rehive import conf
+from oscar_rehive.background import workers_task
 from oscar_rehive.databases import database_of
 from oscar_rehive.rehive.wire import is_loopback, is_web_address
 from oscar_rehive.simulator.demo import DEMO_TOKEN, DEMO_WEBHOOK_SECRET
@@ -165,6 +166,33 @@ def check_pipeline(**kwargs: Any) -> list[CheckMessage]:
         )
         for status in (words.paid, words.cancelled)
         if status != words.pending and status not in pipeline.get(words.pending, ())
+    ]
+
+
+@register(Tags.compatibility)
+def check_workers(**kwargs: Any) -> list[CheckMessage]:
+    """oscar_rehive.W010: a ``TASKS`` that has no place for our tasks. A warning, because each process then
+    does by itself what follows a delivery."""
+    try:
+        task = workers_task("work_on_deliveries")
+    except Exception as error:  # each backend has its own
+        return [
+            Warning(
+                f"Workers cannot be told of deliveries: {error}",
+                hint='TASKS needs a backend "default" with a queue "default": the one must be installed,'
+                " and the other among its QUEUES.",
+                id="oscar_rehive.W010",
+            )
+        ]
+    if task is None or type(task.get_backend()).__name__ != "DummyBackend":
+        return []
+    return [
+        Warning(
+            "TASKS names the DummyBackend, which does no work: what a delivery tells waits for"
+            " rehive_reconcile.",
+            hint="Keep it to tests. Without TASKS each process does the work by itself.",
+            id="oscar_rehive.W010",
+        )
     ]
 
 

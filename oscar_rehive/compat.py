@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 try:
@@ -13,4 +15,15 @@ except ImportError:  # Django < 5.1, which has no LoginRequiredMiddleware either
         return view_func
 
 
-__all__ = ["login_not_required"]
+def _tasks() -> Any:
+    for name in ("django.tasks", "django_tasks"):
+        with suppress(ImportError):
+            return import_module(name)
+    return None
+
+
+django_tasks = _tasks()
+"""Django's tasks interface: its own from Django 6 on, the package below it, None where neither is."""
+
+
+__all__ = ["django_tasks", "login_not_required"]

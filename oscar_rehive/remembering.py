@@ -94,6 +94,29 @@ def claim(key: str, seconds: float) -> bool:
     return bool(_with_cache(lambda cache: cache.add(key, True, seconds)))
 
 
+def in_turn(key: str, seconds: float, work: Callable[[], object]) -> None:
+    """Do ``work``, unless somebody has ``key`` in hand: who does ``work`` once more then, when he is through.
+    He has it for ``seconds`` at the most, and is taken for dead after that.
+
+    What ``work`` is to find must be stored where all processes see it. What it raises ends the turn; those
+    who came meanwhile are not heeded then.
+    """
+    comers = f"{key}:comers"
+    while True:
+        if not claim(key, seconds):
+            remember(comers, True, seconds)
+            # He may have left before he could see that.
+            if not claim(key, seconds):
+                return
+        forget(comers)
+        try:
+            work()
+        finally:
+            forget(key)
+        if not remembered(comers):
+            return
+
+
 def count(key: str, seconds: float) -> None:
     """Add one to what ``key`` has counted; what is new is remembered for ``seconds``."""
 

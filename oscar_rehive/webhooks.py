@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import (
@@ -16,7 +15,6 @@ from django.http import (
 from django.views.decorators.csrf import csrf_exempt
 
 from oscar_rehive import conf
-from oscar_rehive.background import REHIVE
 from oscar_rehive.compat import login_not_required
 from oscar_rehive.databases import outside_transactions
 from oscar_rehive.models import Delivery
@@ -49,7 +47,7 @@ def webhook(request: HttpRequest) -> HttpResponseBase:
     delivery = deliveries.store(body, fault=fault)
     if delivery.state == Delivery.State.UNUSABLE:
         return _answer(status if fault else 400, delivery.reason)
-    REHIVE.do(partial(deliveries.work_on, delivery))
+    deliveries.work_on_soon(delivery.remote_id)
     return _answer(200, "Stored.")
 
 

@@ -7,7 +7,11 @@ import tempfile
 os.environ.setdefault("SANDBOX_VAR", os.path.join(tempfile.gettempdir(), "oscar-rehive-tests"))
 
 from sandbox.settings import *  # noqa: F403
+from sandbox.settings import INSTALLED_APPS as SANDBOX_APPS
 from sandbox.settings import OSCAR_REHIVE as SANDBOX_REHIVE
+
+# For its table: tests/queue/ puts it into TASKS.
+INSTALLED_APPS = [*SANDBOX_APPS, "django_tasks_db"]
 
 # Port 9 is "discard": nothing answers there, so a test that reaches out by mistake fails at once.
 OSCAR_REHIVE = {

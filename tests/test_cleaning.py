@@ -123,7 +123,8 @@ class TestOfADelivery:
             monkeypatch.setattr(deliveries, "_settle_hint", fail)
             delivery = store(json.dumps({"data": {"id": ID}}).encode())
 
-            deliveries.work_on(delivery)
+            deliveries.work_on(delivery.remote_id)
+            delivery.refresh_from_db()
 
             assert REDACTED in delivery.reason
             assert not [one for one in columns(delivery) if TOKEN in one or SECRET in one]

@@ -153,7 +153,7 @@ def test_no_mail_about_work_that_fails_shows_a_secret(
 
     monkeypatch.setattr(deliveries, "_settle_hint", fail)
     try:
-        deliveries.work_on(deliveries.store(b'{"data": {"id": "abc"}}'))
+        deliveries.work_on(deliveries.store(b'{"data": {"id": "abc"}}').remote_id)
     finally:
         deliveries.logger.logger.removeHandler(handler)
 
@@ -207,7 +207,7 @@ def test_a_secret_in_a_log_is_removed(
 
     monkeypatch.setattr(deliveries, "_settle_hint", fail)
     with caplog.at_level(logging.ERROR):
-        deliveries.work_on(deliveries.store(b'{"data": {"id": "abc"}}'))
+        deliveries.work_on(deliveries.store(b'{"data": {"id": "abc"}}').remote_id)
 
     assert "ValueError: odd" in caplog.text
     assert TOKEN not in caplog.text

@@ -233,7 +233,7 @@ def test_what_a_delivery_leads_to_is_about_it_and_the_invoice(
     delivery = deliveries.store(json.dumps({"data": {"id": invoice.remote_id}}).encode())
     broken(monkeypatch, settling, "settle_news")
 
-    deliveries.work_on(delivery)
+    deliveries.work_on(delivery.remote_id)
 
     (record,) = (one for one in caplog.records if "failed" in one.getMessage())
     assert fields(record) == {

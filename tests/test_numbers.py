@@ -76,7 +76,7 @@ def test_a_delivery_is_counted_when_it_comes_and_timed_when_it_is_done(
 
     Delivery.objects.update(received_at=timezone.now() - timedelta(minutes=2))
     delivery = Delivery.objects.get()
-    deliveries.work_on(delivery)
+    deliveries.work_on(delivery.remote_id)
 
     assert grown("delivery_seconds_count", outcome="done") == 1
     assert grown("delivery_seconds_sum", outcome="done") == pytest.approx(120, abs=10)
@@ -95,7 +95,7 @@ def test_deliveries_that_are_of_no_use(client: Any, grown: Grown) -> None:
 
 @pytest.mark.django_db
 def test_a_delivery_about_nothing_of_ours_ends_unusable(rehive: Any, grown: Grown) -> None:
-    deliveries.work_on(Delivery.objects.create(remote_id="unknown"))
+    deliveries.work_on(Delivery.objects.create(remote_id="unknown").remote_id)
 
     assert grown("delivery_seconds_count", outcome="unusable") == 1
 

@@ -8,7 +8,7 @@ import pytest
 from django.core.cache import cache
 
 from oscar_rehive import remembering
-from oscar_rehive.remembering import claim, count, forget, remember, remembered
+from oscar_rehive.remembering import claim, count, forget, in_turn, remember, remembered
 from tests.steps import a_cache_that_is_down, no_cache_at_all
 
 
@@ -77,3 +77,44 @@ def test_a_cache_that_is_down_is_asked_now_and_then(
     works[0] = True
     seconds[0] += remembering.LEFT_ALONE_SECONDS
     assert remembered("a-word") == "it is back"
+
+
+class TestInTurn:
+    def test_who_finds_it_taken_goes_and_it_is_done_once_more_for_all_of_them(self) -> None:
+        done: list[str] = []
+
+        def work() -> None:
+            done.append("begun")
+            if len(done) == 1:
+                for _ in range(3):
+                    in_turn("it", 60, lambda: done.append("by another"))
+
+        in_turn("it", 60, work)
+
+        assert done == ["begun", "begun"]
+        assert claim("it", 60)
+
+    def test_who_comes_as_it_is_left_does_it_himself(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Nobody would be left to see that he came."""
+        claim("it", 60)
+        real = remembering.remember
+
+        def left_meanwhile(*args: Any) -> None:
+            real(*args)
+            forget("it")
+
+        monkeypatch.setattr(remembering, "remember", left_meanwhile)
+        done: list[str] = []
+
+        in_turn("it", 60, lambda: done.append("done"))
+
+        assert done == ["done"]
+
+    def test_work_that_fails_is_left_to_the_next(self) -> None:
+        def fails() -> None:
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            in_turn("it", 60, fails)
+
+        assert claim("it", 60)

@@ -1,8 +1,8 @@
 """One budget for Rehive's patience: how many calls a business makes, and who waits for whom.
 
-Every call is counted, where all processes see it. Who has somebody waiting for him (a shopper, staff, the
-sender of a webhook) is never held back. Work that nobody waits for is done ``unhurried``: it takes two
-thirds of the rate together with all others, so that there is always room for shoppers; a tenth of it in
+Every call is counted, where all processes see it. Who has somebody waiting for him (a shopper, staff) is
+never held back. Work that nobody waits for (reconcile, a stored delivery) is done ``unhurried``: it takes
+two thirds of the rate together with all others, so that there is always room for shoppers; a tenth of it in
 any case, so that the busiest shop is reconciled too; and where Rehive has said for how long it wants to be
 left alone, it waits for that.
 """

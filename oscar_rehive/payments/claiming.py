@@ -7,11 +7,13 @@ to be dead at once.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from typing import Any
 
 from django.utils import timezone
 
@@ -61,13 +63,28 @@ class Claimant:
 
     def leave(self, tasks: Sequence[str]) -> None:
         """These are done, or nobody's any more."""
-        Claim.objects.filter(owner=self.name, task__in=tasks).delete()
+        ours: Any = Claim.objects.filter(owner=self.name, task__in=tasks)
+        ours.delete_unheard()
 
     def close(self) -> None:
         """Leave everything, and what others have left behind long ago."""
         Claim.objects.filter(owner=self.name).delete()
         Claim.objects.filter(until__lt=timezone.now() - LEASE).delete()
         _living.discard(self.name)
+
+
+@contextlib.contextmanager
+def in_hand(task: str) -> Iterator[Claimant | None]:
+    """``task`` is ours inside, as that claimant's, or somebody else has it: None."""
+    claimant = Claimant()
+    is_ours = False
+    try:
+        is_ours = bool(claimant.win([task]))
+        yield claimant if is_ours else None
+    finally:
+        if is_ours:
+            claimant.leave([task])
+        _living.discard(claimant.name)
 
 
 def _is_void(claim: Claim) -> bool:

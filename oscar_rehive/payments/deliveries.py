@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
@@ -13,11 +14,14 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from oscar_rehive import conf, numbers
+from oscar_rehive.background import REHIVE, have_done
 from oscar_rehive.cleaning import storable, storable_text, without_secrets
 from oscar_rehive.databases import database_of
 from oscar_rehive.logs import Log, about
 from oscar_rehive.models import Delivery, Entry, Invoice, OrderPayment, RefusedDeliveries
 from oscar_rehive.payments.adopting import NotOpened, adopt
+from oscar_rehive.payments.budget import unhurried
+from oscar_rehive.payments.bursts import ENOUGH, PATIENCE, answer_by_pages, business_of_burst
 from oscar_rehive.payments.gateway import QUICK, business_of, client_for
 from oscar_rehive.payments.mails import send_confirmation_soon
 from oscar_rehive.payments.opening import matching
@@ -26,11 +30,15 @@ from oscar_rehive.rehive import webhooks
 from oscar_rehive.rehive.deadlines import within
 from oscar_rehive.rehive.exceptions import NotFound, RehiveError
 from oscar_rehive.rehive.hiding import SecretBytes
+from oscar_rehive.remembering import in_turn
 
 logger = Log(__name__)
 
 MAX_KEPT_CHARACTERS = 65_536
 WORK_SECONDS = 20.0
+TURN_SECONDS = 40.0
+"""How long the deliveries about one invoice may take: what Rehive is asked, and what is written then."""
+
 MAX_TRIES = 50
 KEPT_FOR = timedelta(days=30)
 """How often a delivery is tried in vain where the shop's own code fails, and for how long where Rehive
@@ -154,11 +162,51 @@ def delete_deliveries(pks: Sequence[int]) -> int:
     return through.only("pk").delete()[0] if pks else 0
 
 
-def work_on(delivery: Delivery) -> None:
-    """Verify and settle what ``delivery`` hints at, and have the mail sent that comes of it. What cannot
-    be done now stays new, with the reason, and reconcile tries it again."""
-    with contextlib.suppress(RehiveError, ImproperlyConfigured), within(WORK_SECONDS):
-        payment = _settle([delivery])
+def work_on_soon(remote_id: str) -> None:
+    """Have the stored deliveries about the invoice ``remote_id`` worked on, while nobody waits for it."""
+    have_done(REHIVE, "work_on_deliveries", work_on, remote_id)
+
+
+def work_on(remote_id: str) -> None:
+    """Verify and settle what the deliveries hint at that wait about the invoice ``remote_id``, all at once, and
+    have the mail sent that comes of it. Where somebody else has that invoice in hand, he does these too. Many
+    about different invoices are answered by pages.
+
+    What cannot be done now stays new, with the reason, and reconcile tries it again.
+    """
+    in_turn(turn_of(remote_id), TURN_SECONDS, lambda: _work_on(remote_id))
+
+
+def turn_of(remote_id: str) -> str:
+    """What whoever works on the deliveries about that invoice has claimed in the cache."""
+    # As a digest, for not every cache takes any id for a key.
+    return f"oscar_rehive:deliveries:{sha256(remote_id.encode()).hexdigest()}"
+
+
+def _work_on(remote_id: str) -> None:
+    waiting = Delivery.objects.filter(state=Delivery.State.NEW).defer("body").order_by("-pk")
+    newest = list(waiting[:ENOUGH])
+    business = None
+    with contextlib.suppress(ImproperlyConfigured):
+        business = business_of_burst(remote_id, newest)
+    if business is not None:
+        for left in answer_by_pages(business):
+            work_on_soon(left)
+        return
+    among = newest if len(newest) < ENOUGH else waiting.filter(remote_id=remote_id)
+    by_reference: dict[str, list[Delivery]] = {}
+    for one in among:
+        if one.remote_id == remote_id:
+            by_reference.setdefault(one.reference, []).append(one)
+    for alike in by_reference.values():
+        payment = None
+        # What fails stays new; those of another reference are asked about all the same.
+        with (
+            contextlib.suppress(RehiveError, ImproperlyConfigured),
+            within(WORK_SECONDS),
+            unhurried(PATIENCE),
+        ):
+            payment = _settle(alike)
         if payment is not None:
             send_confirmation_soon(payment)
 

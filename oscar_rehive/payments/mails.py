@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from datetime import datetime, timedelta
-from functools import partial
 from smtplib import SMTPRecipientsRefused, SMTPResponseException
 
 from django.db.models import Q
 from django.utils import timezone
 
 from oscar_rehive import numbers
-from oscar_rehive.background import MAILS
+from oscar_rehive.background import MAILS, have_done
 from oscar_rehive.logs import Log
 from oscar_rehive.models import OrderPayment
 from oscar_rehive.payments.watching import about_order
@@ -36,7 +35,7 @@ class NotSent(Exception):
 def send_confirmation_soon(payment: OrderPayment) -> None:
     """Send the confirmation of ``payment``, if it is due, while nobody waits for it."""
     if payment.mail_due_at is not None and payment.mail_sent_at is None:
-        MAILS.do(partial(send_confirmation_if_due, payment.order_number))
+        have_done(MAILS, "send_confirmation", send_confirmation_if_due, payment.order_number)
 
 
 def send_confirmation_if_due(number: str) -> bool:

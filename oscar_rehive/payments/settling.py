@@ -98,14 +98,14 @@ def refresh(
         try:
             if refunds is None and asks_for_refunds(invoice, remote, with_refunds):
                 refunds = tuple(client.refunds(invoice.remote_id, timeouts=timeouts))
+            if just_read and is_first and not unanswered and _is_known(invoice, remote, refunds):
+                return
             if refunds is not None and invoice.state != Invoice.State.PAID:
                 _follow_parts(invoice, source, timeouts)
         except RehiveError as error:
             if remote.refunded:
                 raise
             trouble = error  # a list that cannot be had must not keep an order unpaid
-        if just_read and is_first and not unanswered and _is_known(invoice, remote, refunds):
-            return
         elsewhere = noted_elsewhere(invoice, refunds or ())
         news = News(invoice.pk, remote, version, refunds, unanswered, elsewhere)
         if _settle(invoice, news, source) is not Weight.OVERTAKEN or known:

@@ -6,10 +6,10 @@ rows that were read while the order's lock is held, where they are written.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import OperationalError, connections, transaction
 from django.db.models import Q, QuerySet
@@ -47,13 +47,14 @@ class OscarShop:
 
     def __init__(self) -> None:
         self._locked: Any | None = None
+        self._with_source: set[str] = set()
 
     def find(self, number: str) -> Order | None:
         return self.find_many([number]).get(str(number))
 
     def find_many(self, numbers: Collection[str]) -> dict[str, Order]:
         orders = list(where_written(OscarOrder).filter(number__in=numbers))
-        covered = _covered(*orders) if orders else {}
+        covered = _covered(orders, _sources(orders)) if orders else {}
         return {str(order.number): _snapshot(order, covered) for order in orders}
 
     def standing_as(self, standing: Standing, among: QuerySet[Any]) -> list[str]:
@@ -69,7 +70,7 @@ class OscarShop:
     def unpaid(self, among: QuerySet[Any]) -> list[str]:
         orders = where_written(OscarOrder).filter(number__in=among)
         pending = list(orders.filter(status=conf.order_statuses().pending).order_by("pk"))
-        covered = _covered(*pending)
+        covered = _covered(pending, _sources(pending))
         return [
             str(order.number)
             for order in pending
@@ -95,7 +96,9 @@ class OscarShop:
         if self._locked is None:
             return None
         _know_lines(self._locked, lines)
-        return _snapshot(self._locked, _covered(self._locked))
+        sources = _sources([self._locked])
+        self._with_source = {one.reference for one in sources if one.is_ours}
+        return _snapshot(self._locked, _covered([self._locked], sources))
 
     def record_payment(
         self, number: str, *, amount: Decimal, currency: str, invoice_id: str, reference: str
@@ -103,7 +106,8 @@ class OscarShop:
         order = self._order(number)
         # Allocated and debited together, so that the source's balance says nothing is left to take.
         # Oscar's dashboard does not show a transaction's type; the status tells the two apart.
-        source = _sources_of(order, invoice_id).first()
+        is_first = self._locked is not None and invoice_id not in self._with_source
+        source = None if is_first else _sources_of(order, invoice_id).first()
         if source is not None:
             source.allocate(amount, reference=reference, status="authorised")
             source.debit(amount, reference=reference, status="debited")
@@ -123,6 +127,7 @@ class OscarShop:
             new(Transaction.AUTHORISE, amount, reference=reference, status="authorised")
             new(Transaction.DEBIT, amount, reference=reference, status="debited")
             source.save()  # and never again: it would write both once more
+            self._with_source.add(invoice_id)
         self._forget_if_the_shop_listens()
 
     def record_refund(
@@ -247,18 +252,38 @@ def _meanings() -> dict[str, Standing]:
     return {words.cancelled: Standing.CANCELLED, words.pending: Standing.PENDING}
 
 
-def _covered(*orders: Any) -> dict[int, Decimal]:
+class _Held(NamedTuple):
+    """What a payment source holds of an order, in its own currency."""
+
+    order: int
+    type_code: str
+    reference: str
+    currency: str
+    allocated: Decimal
+    debited: Decimal
+    refunded: Decimal
+
+    @property
+    def is_ours(self) -> bool:
+        return self.type_code == SOURCE_TYPE_CODE
+
+
+def _sources(orders: Sequence[Any]) -> list[_Held]:
+    sources = where_written(Source).filter(order__in=[order.pk for order in orders])
+    amounts = ("amount_allocated", "amount_debited", "amount_refunded")
+    rows = sources.values_list("order_id", "source_type__code", "reference", "currency", *amounts)
+    return [_Held(*row) for row in rows]
+
+
+def _covered(orders: Sequence[Any], sources: Sequence[_Held]) -> dict[int, Decimal]:
     """What other sources than Rehive hold of each of ``orders``, by primary key, in its currency."""
     currencies = {order.pk: order.currency for order in orders}
     covered = dict.fromkeys(currencies, Decimal(0))
-    sources = where_written(Source).filter(order__in=currencies)
-    amounts = sources.exclude(source_type__code=SOURCE_TYPE_CODE).values_list(
-        "order_id", "currency", "amount_allocated", "amount_debited", "amount_refunded"
-    )
-    for pk, currency, allocated, debited, refunded in amounts:
-        if currency == currencies[pk]:
+    for one in sources:
+        if not one.is_ours and one.currency == currencies[one.order]:
             # Each by itself: a refund of more than one source held is not another one's.
-            covered[pk] += max(max(allocated, debited) - refunded, Decimal(0))
+            held = max(one.allocated, one.debited) - one.refunded
+            covered[one.order] += max(held, Decimal(0))
     return covered
 
 

@@ -215,7 +215,7 @@ class Machine(People):
                     % (remote["id"].encode(), remote["request_reference"].encode())
                 )
                 if work:
-                    deliveries.work_on(delivery)
+                    deliveries.work_on(delivery.remote_id)
 
     @rule(answers=st.integers(1, 3), steps=st.integers(1, 3))
     def a_copy_lags(self, answers: int, steps: int) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oscar_rehive import conf
+from oscar_rehive.models import Delivery
 from oscar_rehive.payments import budget, stages
 from oscar_rehive.payments.budget import (
     MINUTE,
@@ -22,6 +23,8 @@ from oscar_rehive.payments.budget import (
     seconds_until_room,
     unhurried,
 )
+from oscar_rehive.payments.bursts import PATIENCE
+from oscar_rehive.payments.deliveries import work_on
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.rehive.client import Client
@@ -302,3 +305,31 @@ def test_a_wait_takes_nothing_of_the_time_for_answers(rehive: Any, moments: Any)
         assert 30 < seconds_left() <= 35
 
     assert moments.waited == 30
+
+
+@pytest.mark.usefixtures("low_rate")
+def test_what_follows_a_delivery_leaves_room_for_shoppers(
+    rehive: Any, place_order: Any, moments: Any, calls: Any
+) -> None:
+    """Two thousand orders paid in a minute used up the limit, and shoppers were refused. Rehive has its answer,
+    and nobody waits; what finds no room in a few seconds is reconcile's."""
+    invoice = opened(place_order())
+    rehive.outcome(invoice.remote_id, "pay")
+    shoppers_ask(RATE)
+    with unhurried(0):
+        shoppers_ask(SHARE_IN_ANY_CASE)
+    calls()
+
+    begun = moments.time()
+    Delivery.objects.create(remote_id=invoice.remote_id, reference=invoice.order_number)
+    work_on(invoice.remote_id)
+
+    assert sum(calls().values()) == 0
+    assert moments.time() - begun <= PATIENCE
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.tries) == (Delivery.State.NEW, 0)
+    assert "limiting" in delivery.reason
+
+    moments.go_by(2 * MINUTE)
+    work_on(invoice.remote_id)
+    assert Delivery.objects.get().state == Delivery.State.DONE

@@ -55,7 +55,7 @@ class TestWhileRehiveCannotBeAsked:
     ) -> None:
         delivered(client, paid)
         for _ in range(MAX_TRIES + 1):
-            work_on(Delivery.objects.get())
+            work_on(Delivery.objects.get().remote_id)
 
         kept = Delivery.objects.get()
         assert (kept.state, kept.reason != "") == (Delivery.State.NEW, True)
@@ -70,7 +70,7 @@ class TestWhileRehiveCannotBeAsked:
         delivered(client, paid)
         Delivery.objects.update(received_at=timezone.now() - KEPT_FOR - timedelta(days=1))
 
-        work_on(Delivery.objects.get())
+        work_on(Delivery.objects.get().remote_id)
 
         kept = Delivery.objects.get()
         assert (kept.state, kept.reason != "") == (Delivery.State.UNUSABLE, True)
@@ -86,7 +86,7 @@ def test_what_the_shop_s_own_code_breaks_is_not_tried_for_ever(
     delivered(client, paid)
 
     for _ in range(MAX_TRIES):
-        work_on(Delivery.objects.get())
+        work_on(Delivery.objects.get().remote_id)
 
     kept = Delivery.objects.get()
     assert (kept.state, kept.reason) == (Delivery.State.UNUSABLE, "a signal receiver's")
@@ -122,7 +122,7 @@ def test_news_of_what_rehive_does_not_know_is_put_aside(rehive: Any, place_order
         remote_id="11111111-2222-3333-4444-555555555555", reference=order.number
     )
 
-    work_on(strange)
+    work_on(strange.remote_id)
 
     strange.refresh_from_db()
     assert strange.state == Delivery.State.UNUSABLE

@@ -103,7 +103,7 @@ class TestANumberThatIsUsedAgain:
         invoice = opened(new)
         rehive.outcome(old.remote_id, "pay")
         if told_by == "webhook":
-            work_on(store(b'{"data": {"id": "%s"}}' % str(old.remote_id).encode()))
+            work_on(store(b'{"data": {"id": "%s"}}' % str(old.remote_id).encode()).remote_id)
         for _ in range(2):
             reconcile()
 

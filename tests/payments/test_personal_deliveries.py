@@ -24,8 +24,8 @@ def test_p7_one_that_waits_is_emptied_and_still_worked_on(refunded: Invoice) -> 
     assert remove(who_placed(refunded.order_number)).emptied == 1
 
     assert left() == []
+    deliveries.work_on(waits.remote_id)
     waits.refresh_from_db()
-    deliveries.work_on(waits)
     assert waits.state == Delivery.State.DONE
 
 

@@ -136,7 +136,7 @@ def test_a_refund_made_in_rehives_own_app_is_discovered(rehive: Any, order: Any)
     body = b'{"data": {"id": "%s"}}' % str(paid_invoice().remote_id).encode()
 
     for _ in range(2):
-        work_on(store(body))
+        work_on(store(body).remote_id)
 
     assert refunded(order) == Decimal("2.50")
     assert Refund.objects.get().requested_by == ""

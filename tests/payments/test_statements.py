@@ -26,7 +26,8 @@ def delivered(invoice: Invoice) -> list[str]:
     body = json.dumps({"data": hint}).encode()
     with CaptureQueriesContext(connection) as captured:
         delivery = deliveries.store(body)
-        deliveries.work_on(delivery)
+        deliveries.work_on(delivery.remote_id)
+    delivery.refresh_from_db()
     assert delivery.state == Delivery.State.DONE
     return [one["sql"] for one in captured]
 

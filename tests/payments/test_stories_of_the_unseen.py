@@ -155,7 +155,9 @@ def test_p6_what_was_seen_when_an_attempt_was_found_is_still_news(
         reconcile()
     assert Invoice.objects.get().remote_status == "paid"
 
-    work_on(store(b'{"data": {"id": "%s"}}' % str(Invoice.objects.get().remote_id).encode()))
+    work_on(
+        store(b'{"data": {"id": "%s"}}' % str(Invoice.objects.get().remote_id).encode()).remote_id
+    )
 
     assert stands_as(order) == "Being processed"
 

@@ -160,7 +160,7 @@ def test_a_delivery_that_fails_the_shops_own_code_is_tried_just_so_often(
     monkeypatch.setattr(deliveries, "_settle_hint", lambda delivery: 1 / 0)
     delivery = Delivery.objects.create(remote_id="abc", tries=deliveries.MAX_TRIES - tries)
 
-    deliveries.work_on(delivery)
+    deliveries.work_on(delivery.remote_id)
 
     assert Delivery.objects.get().state == state
 

@@ -207,7 +207,7 @@ def test_25_secrets_stand_neither_in_logs_nor_in_stored_payloads(
     body = b'{"data": {"id": "x"}, "secret": "hush-hush", "nested": [{"api_token": "psst"}]}'
 
     delivery = deliveries.store(body)
-    deliveries.work_on(delivery)
+    deliveries.work_on(delivery.remote_id)
 
     assert "hush-hush" not in delivery.body + caplog.text
     assert "psst" not in delivery.body + caplog.text

@@ -143,7 +143,7 @@ def _webhook(command: dict[str, Any]) -> None:
     from oscar_rehive.payments import deliveries
 
     body = {"data": {"id": command["remote_id"], "request_reference": command["number"]}}
-    deliveries.work_on(deliveries.store(json.dumps(body).encode()))
+    deliveries.work_on(deliveries.store(json.dumps(body).encode()).remote_id)
 
 
 def _reconcile(command: dict[str, Any]) -> None:
