@@ -59,8 +59,6 @@ def keep(business: conf.BusinessConfig, strange: Sequence[RemoteInvoice]) -> Non
     """Keep those of ``strange`` (invoices of the business under ids that we do not know) that were made for
     an attempt of ours."""
     keys = {key for key in map(matching, strange) if _is_key(key)}
-    if not keys:
-        return
     lost = Invoice.objects.filter(
         _free(), business_id=business.business_id, may_exist=True, key__in=keys
     )
