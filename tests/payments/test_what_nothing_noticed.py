@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,12 +15,14 @@ from oscar_rehive.cleaning import storable
 from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment
 from oscar_rehive.payments import deciding, deliveries
 from oscar_rehive.payments.cancelling import cancel_order
+from oscar_rehive.payments.carrying_out import changes_nothing
 from oscar_rehive.payments.ending import refused
 from oscar_rehive.payments.locking import under_lock
 from oscar_rehive.payments.opening import Busy, NotPayable, open_invoice
 from oscar_rehive.payments.plans import Move, Plan
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.rules import mark_paid
+from oscar_rehive.payments.weighing import digest
 from oscar_rehive.rehive.exceptions import RehiveError
 from tests.payments import cases
 from tests.steps import RETURN_URL, answer_lost, opened, settled
@@ -205,3 +208,37 @@ def test_a_fact_alone_makes_another_version() -> None:
     plan = cases.decide(standing, cases.remote("paid", cases.quote(1000)))
 
     assert plan.invoice(1).version == made.version + 1
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        {"entries": [Entry()]},
+        {"movements": ["money"]},
+        {"lost": ["a refund"]},
+        {"move": Move.PAID},
+        {"releases": True},
+        {"holds": True},
+    ],
+    ids=lambda what: next(iter(what)),
+)
+def test_each_part_of_a_plan_alone_is_a_change(what: dict[str, Any]) -> None:
+    """What passes for no change on a page of Rehive's list is not carried out."""
+    plan = Plan(cases.case(cases.invoice()), Entry.Source.RECONCILE)
+    assert changes_nothing(plan)
+
+    for name, value in what.items():
+        setattr(plan, name, value)
+
+    assert not changes_nothing(plan)
+
+
+def test_what_rehive_tells_in_another_order_is_no_news() -> None:
+    """Each delivery would have taken the order's lock, for JSON objects have no order."""
+    told = cases.remote("paid", cases.quote(1000))
+    turned = dict(reversed(told.quotes[0].raw.items()))
+    assert list(turned) != list(told.quotes[0].raw)
+
+    other = dataclasses.replace(told, quotes=(dataclasses.replace(told.quotes[0], raw=turned),))
+
+    assert digest(other) == digest(told)
