@@ -17,8 +17,9 @@ class OscarRehiveConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from oscar_rehive import checks, numbers, signals
+        from oscar_rehive import addresses, checks, numbers, signals
 
+        addresses.keep_out_of_the_log()
         # Here and not with the first payment, whose transaction others wait for.
         post_migrate.connect(signals.make_types, sender=self, dispatch_uid=checks.__name__)
         if numbers.ARE_KEPT:

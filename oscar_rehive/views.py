@@ -284,6 +284,10 @@ class CancelView(PaymentPage):
     """Cancels the unpaid order and gives the shopper the basket back, to change it or to pay in
     another way."""
 
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        """Typed, or reloaded after signing in: nothing is cancelled without a press of the button."""
+        return redirect("oscar_rehive:return", token=self.token)
+
     def post(self, request: HttpRequest) -> HttpResponseBase:
         try:
             done = cancel_order(

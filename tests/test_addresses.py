@@ -1,0 +1,94 @@
+"""P9: the address of a payment is a key to its pages, and stands in no log of the shop, whoever refuses it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from oscar_rehive import views
+from oscar_rehive.tokens import payment_token, placed_token
+from tests.steps import payment_page
+
+pytestmark = pytest.mark.django_db
+
+PAGES = ("pay", "return", "status", "cancel")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_method_that_a_page_does_not_know_is_logged_without_its_token(
+    page: str, place_order: Any, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    order = place_order()
+
+    answer = client.delete(payment_page(page, order))
+
+    assert answer.status_code == 405
+    assert "Method Not Allowed" in caplog.text
+    assert payment_token(order.number) not in caplog.text
+
+
+def test_a_press_without_the_csrf_cookie_is_logged_without_its_token(
+    place_order: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    order = place_order()
+
+    answer = Client(enforce_csrf_checks=True).post(payment_page("cancel", order))
+
+    assert answer.status_code == 403
+    assert "CSRF cookie not set" in caplog.text
+    assert payment_token(order.number) not in caplog.text
+
+
+def test_an_error_of_the_shops_own_code_is_logged_without_the_token(
+    place_order: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = place_order()
+    monkeypatch.setattr(views, "progress_of", lambda number: 1 / 0)
+
+    answer = Client(raise_request_exception=False).get(payment_page("return", order))
+
+    assert answer.status_code == 500
+    assert "Internal Server Error" in caplog.text
+    assert payment_token(order.number) not in caplog.text
+
+
+def test_an_address_with_something_behind_it_is_logged_without_its_token(
+    place_order: Any, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    order = place_order()
+
+    assert client.get(f"{payment_page('return', order)}and/more/").status_code == 404
+
+    assert "Not Found" in caplog.text
+    assert payment_token(order.number) not in caplog.text
+
+
+def test_the_page_that_waits_for_an_order_is_logged_without_its_token(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = placed_token(1)
+
+    assert client.delete(f"/rehive/placed/{token}/").status_code == 405
+
+    assert token not in caplog.text
+
+
+def test_other_addresses_are_logged_as_they_are(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.get("/rehive/nothing:here/")
+
+    assert "/rehive/nothing:here/" in caplog.text
+
+
+def test_the_address_of_a_button_leads_to_the_page_with_the_button(
+    place_order: Any, client: Client
+) -> None:
+    """It stays in the browser's address bar, or in its history, where the press came to nothing."""
+    order = place_order()
+
+    answer = client.get(payment_page("cancel", order))
+
+    assert (answer.status_code, answer.headers["Location"]) == (302, payment_page("return", order))
