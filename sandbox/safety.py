@@ -31,7 +31,10 @@ def allowed_hosts(host, demonstration):
     return list(dict.fromkeys([own, "localhost", "127.0.0.1", "[::1]"])) if demonstration else [own]
 
 
-def refuse_what_is_unsafe(base_url, host, demonstration, debug):
+SHORTEST_KEY = 32
+
+
+def refuse_what_is_unsafe(base_url, host, demonstration, debug, key):
     if is_loopback(host):
         return
     if demonstration:
@@ -46,6 +49,12 @@ def refuse_what_is_unsafe(base_url, host, demonstration, debug):
         raise ImproperlyConfigured(
             f"SANDBOX_DEBUG is on and SHOP_BASE_URL is {base_url}: error pages would show the"
             " inside of the shop to strangers. Leave SANDBOX_DEBUG out."
+        )
+    if len(key) < SHORTEST_KEY:
+        raise ImproperlyConfigured(
+            f"SANDBOX_SECRET_KEY has less than {SHORTEST_KEY} characters and SHOP_BASE_URL is"
+            f" {base_url}: whoever guesses it can sign in as anybody. Leave it out, and the shop"
+            " makes its own and keeps it."
         )
 
 

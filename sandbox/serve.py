@@ -6,7 +6,6 @@ Settings of its own, beside those of settings.py:
                      127.0.0.1:8000. Only with the real Rehive can it be one that others reach.
 """
 
-import io
 import os
 import signal
 import socket
@@ -114,24 +113,27 @@ def configure():
 
 def run(settings, children):
     from django.core.management import call_command
-    from django.core.management.base import SystemCheckError
     from django.db import OperationalError
 
     shop = claim(*shop_listens_at(settings), "the shop", "SHOP_BASE_URL=http://127.0.0.1:8010")
     if settings.USES_SIMULATOR:
         port = settings.SIMULATOR_PORT
+        if port == shop.getsockname()[1]:
+            raise Trouble(
+                f"Shop and simulator would both listen at port {port}. Choose another one, for"
+                " instance: SANDBOX_SIMULATOR_PORT=8011 make sandbox"
+            )
         claim("127.0.0.1", port, "the simulator", "SANDBOX_SIMULATOR_PORT=8011").close()
         start_simulator(settings, children)
     try:
         call_command("setup_sandbox")
     except OperationalError as error:
         raise Trouble(f"The database of the shop can't be used: {error}") from error
-    try:
-        call_command("check", "--tag", "security", stdout=io.StringIO())
-    except SystemCheckError as error:
-        raise Trouble(f"The settings can't be used: {error}") from error
+    insist_on_settings()
     if settings.USES_SIMULATOR:
         wait_for_simulator(settings, children)
+    else:
+        insist_on_token()
 
     from waitress import create_server
 
@@ -156,13 +158,48 @@ def run(settings, children):
         raise Trouble(watch.trouble)
 
 
+def insist_on_settings():
+    """Stop at errors, and show what the checks of oscar_rehive warn of."""
+    from django.core.checks import run_checks
+
+    found = [message for message in run_checks() if not message.is_silenced()]
+    errors = [message for message in found if message.is_serious()]
+    if errors:
+        raise Trouble("The settings can't be used.\n" + "\n".join(map(str, errors)))
+    for message in found:
+        if message.id.startswith("oscar_rehive."):
+            print(f"\nWarning: {message}", flush=True)
+
+
+def insist_on_token():
+    """Stop where Rehive lets nobody in: every payment would fail. Where it does not answer, it may do
+    so later."""
+    from oscar_rehive import conf
+    from oscar_rehive.payments.gateway import client_for
+    from oscar_rehive.rehive.exceptions import NotFound, RehiveError, Unauthorised
+
+    for business in conf.current().businesses.values():
+        try:
+            client_for(business).business()
+        except Unauthorised as error:
+            raise Trouble(f"REHIVE_TOKEN can't be used. {error}") from error
+        except NotFound as error:
+            raise Trouble(
+                "Rehive does not know REHIVE_BUSINESS_ID, or REHIVE_TOKEN does not belong to it, or"
+                " REHIVE_API_URL leads elsewhere."
+            ) from error
+        except RehiveError as error:
+            print(f"\nWarning: Rehive could not be asked: {error}", flush=True)
+
+
 def shop_listens_at(settings):
     from oscar_rehive.rehive.wire import is_loopback
+    from sandbox.variables import HIGHEST_PORT
 
     listen = os.environ.get("SANDBOX_LISTEN")
     if listen:
         host, _, port = listen.rpartition(":")
-        if not port.isdigit():
+        if not (port.isascii() and port.isdecimal() and 1 <= int(port) <= HIGHEST_PORT):
             raise Trouble(f"SANDBOX_LISTEN is {listen!r}, but must look like 0.0.0.0:8000")
         host = host.strip("[]") or "127.0.0.1"
         if settings.USES_SIMULATOR and not is_loopback(host):

@@ -15,7 +15,8 @@ Shop
     SHOP_CURRENCY                 default USD
     DATABASE_URL                  default: an SQLite file in SANDBOX_VAR
     SANDBOX_VAR                   folder for database, mails, media and index, default sandbox/var
-    SANDBOX_SECRET_KEY            Django's SECRET_KEY, default one made once and kept in SANDBOX_VAR
+    SANDBOX_SECRET_KEY            Django's SECRET_KEY, default one made once and kept in SANDBOX_VAR;
+                                  of 32 characters or more where others reach the shop
     SANDBOX_SIMULATOR_PORT        the simulator's port, default 8001
     SANDBOX_PAYMENT_WINDOW        minutes that an order waits for its payment, default 120
     SANDBOX_DEBUG=0, =1           DEBUG off or on; default: on in a demonstration only
@@ -30,52 +31,40 @@ Switches that make the shop the way real shops are, for the tests
     SANDBOX_ORDER_NUMBERS=letters order numbers such as CS-RJXC, from a forked order app
 """
 
-import os
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import dj_database_url
 import django
 from django.core.exceptions import ImproperlyConfigured
 from oscar.defaults import *
 
 from oscar_rehive.rehive.wire import is_loopback
 from oscar_rehive.simulator.demo import DEMO_TOKEN, DEMO_WEBHOOK_SECRET
-from sandbox.safety import (
-    allowed_hosts,
-    is_one_host,
-    refuse_what_is_unsafe,
-    secret_key,
-)
+from sandbox import variables
+from sandbox.safety import allowed_hosts, refuse_what_is_unsafe, secret_key
+from sandbox.variables import switch
 
 SANDBOX_DIR = Path(__file__).resolve().parent
 
+VAR_DIR = Path(variables.text("SANDBOX_VAR", str(SANDBOX_DIR / "var"))).resolve()
+try:
+    # In it are customers, mails and the key: nobody else's to read.
+    VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+except OSError as error:
+    raise ImproperlyConfigured(f"SANDBOX_VAR can't be used as a folder: {error}") from error
 
-def switch(name, default=False):
-    value = os.environ.get(name, "").strip().lower()
-    return value in {"1", "true", "yes", "on"} if value else default
-
-
-VAR_DIR = Path(os.environ.get("SANDBOX_VAR") or SANDBOX_DIR / "var").resolve()
-# In it are customers, mails and the key: nobody else's to read.
-VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-SHOP_BASE_URL = os.environ.get("SHOP_BASE_URL", "").rstrip("/") or "http://127.0.0.1:8000"
+SHOP_BASE_URL = variables.base_address("SHOP_BASE_URL", "http://127.0.0.1:8000")
 SHOP_ADDRESS = urlsplit(SHOP_BASE_URL)
-if SHOP_ADDRESS.scheme not in {"http", "https"} or not is_one_host(SHOP_ADDRESS.hostname or ""):
-    raise ImproperlyConfigured(
-        f"SHOP_BASE_URL is {SHOP_BASE_URL!r}, but must look like http://127.0.0.1:8000"
-    )
 SHOP_IS_LOCAL = is_loopback(SHOP_ADDRESS.hostname)
-SHOP_CURRENCY = os.environ.get("SHOP_CURRENCY") or "USD"
+SHOP_CURRENCY = variables.text("SHOP_CURRENCY", "USD")
 
 # --- Rehive -------------------------------------------------------------------------------------
 
-SIMULATOR_PORT = int(os.environ.get("SANDBOX_SIMULATOR_PORT") or 8001)
+SIMULATOR_PORT = variables.port("SANDBOX_SIMULATOR_PORT", 8001)
 DEMONSTRATION_BUSINESS_ID = "5a9d0b0e-7c3f-4f57-9a51-0d6c2f1b8e42"
 
-USES_SIMULATOR = not os.environ.get("REHIVE_API_URL")
+USES_SIMULATOR = not variables.text("REHIVE_API_URL")
 if USES_SIMULATOR:
     REHIVE = {
         "API_URL": f"http://127.0.0.1:{SIMULATOR_PORT}/business/",
@@ -92,7 +81,7 @@ else:
         "BUSINESS_ID",
         "WEBHOOK_SECRET",
     )
-    REHIVE = {key: os.environ.get(f"REHIVE_{key}", "") for key in _keys}
+    REHIVE = {key: variables.text(f"REHIVE_{key}") for key in _keys}
     _missing = [f"REHIVE_{key}" for key, value in REHIVE.items() if not value]
     if _missing:
         raise ImproperlyConfigured(
@@ -103,7 +92,7 @@ else:
 OSCAR_REHIVE = {
     **REHIVE,
     "BASE_URL": SHOP_BASE_URL,
-    "PAYMENT_WINDOW": timedelta(minutes=float(os.environ.get("SANDBOX_PAYMENT_WINDOW") or 120)),
+    "PAYMENT_WINDOW": timedelta(minutes=variables.minutes("SANDBOX_PAYMENT_WINDOW", 120)),
     "PAYMENT_METHODS": [
         "oscar_rehive.checkout.methods.Rehive",
         "sandbox.shop.methods.CashOnDelivery",
@@ -113,8 +102,8 @@ OSCAR_REHIVE = {
 # --- Django -------------------------------------------------------------------------------------
 
 DEBUG = switch("SANDBOX_DEBUG", default=USES_SIMULATOR)
-refuse_what_is_unsafe(SHOP_BASE_URL, SHOP_ADDRESS.hostname, USES_SIMULATOR, DEBUG)
-SECRET_KEY = os.environ.get("SANDBOX_SECRET_KEY") or secret_key(VAR_DIR)
+SECRET_KEY = variables.text("SANDBOX_SECRET_KEY") or secret_key(VAR_DIR)
+refuse_what_is_unsafe(SHOP_BASE_URL, SHOP_ADDRESS.hostname, USES_SIMULATOR, DEBUG, SECRET_KEY)
 ALLOWED_HOSTS = allowed_hosts(SHOP_ADDRESS.hostname, USES_SIMULATOR)
 CSRF_TRUSTED_ORIGINS = [f"{SHOP_ADDRESS.scheme}://{SHOP_ADDRESS.netloc}"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SHOP_ADDRESS.scheme == "https"
@@ -124,7 +113,7 @@ if switch("SANDBOX_BEHIND_PROXY"):
 ROOT_URLCONF = "sandbox.urls"
 WSGI_APPLICATION = "sandbox.wsgi.application"
 SITE_ID = 1
-LETTER_ORDER_NUMBERS = os.environ.get("SANDBOX_ORDER_NUMBERS") == "letters"
+LETTER_ORDER_NUMBERS = variables.text("SANDBOX_ORDER_NUMBERS") == "letters"
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -230,9 +219,7 @@ LOGIN_URL = "customer:login"
 LOGIN_REDIRECT_URL = "/"
 
 DATABASES = {
-    "default": dj_database_url.parse(
-        os.environ.get("DATABASE_URL") or f"sqlite:///{VAR_DIR / 'db.sqlite3'}"
-    )
+    "default": variables.database("DATABASE_URL", f"sqlite:///{VAR_DIR / 'db.sqlite3'}"),
 }
 DATABASES["default"]["ATOMIC_REQUESTS"] = switch("SANDBOX_ATOMIC_REQUESTS")
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":

@@ -28,7 +28,7 @@ def register():
         )
     except requests.RequestException as error:
         # The shop works without it, only slower; no reason to stop.
-        return f"not registered ({error}); payments are noticed by asking"
+        return f"not registered ({_why(error)}); payments are noticed by asking"
     return f"newly registered at {url}"
 
 
@@ -46,6 +46,12 @@ def _registered():
         else:
             kept.append(entry)
     return kept
+
+
+def _why(error):
+    """In few words, of which none is part of a secret."""
+    answer = error.response
+    return type(error).__name__ if answer is None else f"Rehive answered {answer.status_code}"
 
 
 def _is_ours(entry, url):
