@@ -24,6 +24,9 @@ Json = dict[str, Any]
 T = TypeVar("T")
 
 ANSWERS_KEPT_MS = 24 * 60 * 60 * 1000
+LATEST = 221_876_928_000_000
+"""The end of the year 9000: whatever expires after that is still a date."""
+
 _REFUND_MOVES = {
     "pending": ("processing", "complete", "failed"),
     "processing": ("complete", "failed"),
@@ -102,6 +105,8 @@ class Core:
     def advance(self, milliseconds: int) -> int:
         """Move the simulator's clock forward; returns the new time."""
         with self._lock:
+            if self.now() + milliseconds > LATEST:
+                raise RehiveError(400, "The clock goes to the end of the year 9000 and no further.")
             self._state.clock_offset_ms += milliseconds
             self._tick()
             self._changed(self._state)

@@ -218,6 +218,19 @@ def test_the_control_page(browser: Browser) -> None:
     assert "None yet." in browser.open(browser.simulator.origin).text
 
 
+@pytest.mark.parametrize("minutes", ["5000000000", "9" * 40])
+def test_a_clock_that_is_set_too_far_is_refused_and_the_page_still_opens(
+    browser: Browser, minutes: str
+) -> None:
+    """A slip of the hand; where the state is kept, the page would stay shut over restarts."""
+    origin = browser.simulator.origin
+    answer = browser.open(origin).press("minutes later", minutes=minutes)
+
+    assert answer.status_code == 400
+    assert "the year 9000" in answer.text
+    assert "Simulated Rehive" in browser.open(origin).text
+
+
 def test_faults_by_form(browser: Browser) -> None:
     rules = browser.simulator.rehive
     rules.faults.set({"throttle": {"value": 9, "methods": ["POST"], "times": 2}})
