@@ -216,12 +216,19 @@ class TestWrongInput:
             purged("--export")
         assert error.value.returncode == 2
 
-    @pytest.mark.parametrize("address", ["", "guest", "@example.com", "guest@", "%"])
+    @pytest.mark.parametrize(
+        "address", ["", "guest", "@example.com", "guest@", "%", "m\udcfcller@example.com"]
+    )
     def test_an_address_that_is_none(self, address: str) -> None:
         """It would be found in what is about everybody."""
         with pytest.raises(CommandError, match="is not a mail address") as error:
             purged("--email", address, "--no-input")
         assert error.value.returncode == 2
+
+    def test_a_number_in_another_encoding_than_the_terminals(self) -> None:
+        with pytest.raises(CommandError, match="There is no order") as error:
+            purged("--order", "10\udcfc", "--no-input")
+        assert error.value.returncode == 1
 
     @pytest.mark.parametrize(
         "arguments",

@@ -12,6 +12,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import Error
 from tqdm import tqdm
 
+from oscar_rehive.cleaning import storable_text
 from oscar_rehive.management.refusing import insist_on_settings, no_database
 from oscar_rehive.payments import deliveries, personal
 from oscar_rehive.payments.personal import Customer, NothingKept, Steps, StillNeeded
@@ -121,13 +122,20 @@ class Command(BaseCommand):
 
 def _customer(order: str | None, email: str | None) -> Customer | None:
     if order is not None:
+        if not _is_text(order):
+            raise NothingKept(f"There is no order {order!r}.")
         return personal.who_placed(order.strip())
     if email is None:
         return None
     name, at, domain = email.strip().rpartition("@")
-    if not (name and at and domain):
+    if not (name and at and domain and _is_text(email)):
         raise CommandError(f"{email!r} is not a mail address.", returncode=WRONG_USE)
     return personal.who_has(email.strip())
+
+
+def _is_text(typed: str) -> bool:
+    """No database takes the bytes of another encoding than the terminal's."""
+    return storable_text(typed) == typed
 
 
 def _named(customer: Customer) -> str:
