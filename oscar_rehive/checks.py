@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +33,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
     return messages
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 SHORTEST_SECRET = 16
 """Characters of a webhook secret. Whoever guesses it can have the shop ask Rehive, again and again."""
 
@@ -108,6 +110,15 @@ def check_secrets(**kwargs: Any) -> list[CheckMessage]:
                     id="oscar_rehive.W009",
                 )
             )
+        if any(map(_CONTROL.search, business.webhook_secrets)):
+            messages.append(
+                Warning(
+                    f"A WEBHOOK_SECRET of the business for {currency} has a line's end or another control"
+                    " character in it, which no request can carry: every delivery would be refused.",
+                    hint="Copy it again, alone and in one line. Several secrets go into a list.",
+                    id="oscar_rehive.W009",
+                )
+            )
     return messages
 
 
@@ -136,14 +147,16 @@ def check_payment_methods(**kwargs: Any) -> list[CheckMessage]:
                 )
             )
             continue
-        if paths.setdefault(code, path) != path:
+        if code in paths:
             messages.append(
                 Error(
                     f"The payment methods {paths[code]!r} and {path!r} have the same code {code!r}.",
-                    hint="Give each method a code of its own: it is what the shopper's choice says.",
+                    hint="Name each method once, and give it a code of its own: it is what the shopper's"
+                    " choice says.",
                     id="oscar_rehive.E002",
                 )
             )
+        paths.setdefault(code, path)
     return messages
 
 

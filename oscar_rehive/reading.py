@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from urllib.parse import urlsplit
 
 from oscar_rehive.rehive.hiding import Secret, SecretBytes
 from oscar_rehive.rehive.wire import is_web_address
@@ -79,6 +80,13 @@ class Reader:
                 f'{where}["{key}"] is not an absolute http(s) address.',
                 f"For instance {default or 'https://shop.example.com'}.",
             )
+        elif "@" in urlsplit(address).netloc:
+            # It would go out in place of the token, or stand in addresses that shoppers and Rehive see.
+            self.wrong(
+                f'{where}["{key}"] has a user\'s name or a password in it.',
+                'Leave out everything between "//" and "@".',
+            )
+            return default
         elif {"?", "#"} & set(address):
             self.wrong(
                 f'{where}["{key}"] has a query or a fragment ("?" or "#").',

@@ -175,6 +175,17 @@ def test_w009_a_webhook_secret_that_can_be_guessed(
     assert all("token_urlsafe" in str(message.hint) for message in told())
 
 
+@pytest.mark.parametrize("secret", ["a-first-long-secret\na-second-long-one", "nul\0" * 10])
+def test_w009_a_secret_that_no_request_can_carry(settings: Any, secret: str) -> None:
+    settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "WEBHOOK_SECRET": secret}
+
+    (warning,) = told()
+
+    assert warning.id == "oscar_rehive.W009"
+    assert "every delivery would be refused" in str(warning.msg)
+    assert secret not in f"{warning.msg}{warning.hint}"
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -195,6 +206,15 @@ def test_e002_a_payment_method_that_cannot_be_used(settings: Any, path: str) -> 
     assert error.id == "oscar_rehive.E002"
     assert repr(path) in error.msg
     assert "PAYMENT_METHODS" in str(error.hint)
+
+
+def test_e002_a_payment_method_that_would_be_shown_twice(settings: Any) -> None:
+    method = "oscar_rehive.checkout.methods.Rehive"
+    settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "PAYMENT_METHODS": [method, method]}
+
+    (error,) = told("E002")
+
+    assert "Name each method once" in str(error.hint)
 
 
 def test_e002_two_payment_methods_that_the_form_could_not_tell_apart(

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 from django.utils.functional import Promise
@@ -158,6 +159,8 @@ def test_none_is_as_good_as_none(configure: Any, key: str) -> None:
         pytest.param({"LATE_PAYMENTS": "maybe"}, "'maybe'", '"hold"', id="late"),
         pytest.param({"LATE_PAYMENTS": 5.5}, "LATE_PAYMENTS", "quotation marks", id="late float"),
         pytest.param({"API_URL": "https://x/?a=1"}, "a query", "leave out", id="query"),
+        pytest.param({"API_URL": "https://sam:pw@x/"}, "a password in it", "@", id="password"),
+        pytest.param({"BASE_URL": "https://sam@x"}, "a user's name", "Leave out", id="user"),
         pytest.param({"BASE_URL": "https://x/#a"}, "a fragment", "leave out", id="fragment"),
         pytest.param(
             {"BUSINESSES": {"USD": {}, "EUR": {}}}, "the same BUSINESS_ID", "own", id="shared id"
@@ -218,6 +221,15 @@ def test_a_mistake_is_told_with_the_way_to_mend_it_and_stops_payments(
     assert problems[0].fatal
     with pytest.raises(ImproperlyConfigured):
         conf.current()
+
+
+@pytest.mark.parametrize("key", ["API_URL", "PAYMENT_REQUESTS_URL", "BASE_URL"])
+def test_a_password_in_an_address_is_repeated_nowhere(configure: Any, key: str) -> None:
+    configure({key: "http://sam:the-password@rehive.example.com/"})
+
+    assert key in told()
+    assert "the-password" not in told() + "".join(map(str, run_checks()))
+    assert "the-password" not in repr(conf.as_it_is())
 
 
 @pytest.mark.parametrize("missing", ["TOKEN", "BUSINESS_ID"])
