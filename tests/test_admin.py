@@ -64,6 +64,28 @@ class TestTheRefundOfWhatNeedsAttention:
         assert self.refund(client, excess) == 302
         assert Refund.objects.get().amount == 250
 
+    def test_pressed_after_ones_session_has_ended_is_not_lost_without_a_word(
+        self, excess: Attention
+    ) -> None:
+        """After signing in the browser comes to the button's address, without what was pressed."""
+        client = support("view_attention", "view_invoice", "add_refund")
+        address = reverse("admin:oscar_rehive_attention_decide", args=[excess.pk])
+
+        answer = client.get(address, follow=True)
+
+        assert "Nothing was done. Press the button again." in answer.content.decode()
+        assert 'value="refund"' in answer.content.decode()
+        assert not Refund.objects.exists()
+
+    def test_of_an_invoice_pressed_after_ones_session_has_ended(self, excess: Attention) -> None:
+        client = support("view_invoice", "add_refund")
+        address = reverse("admin:oscar_rehive_invoice_refund", args=[excess.invoice_id])
+
+        answer = client.get(address, follow=True)
+
+        assert "Nothing was done. Press the button again." in answer.content.decode()
+        assert not Refund.objects.exists()
+
 
 class TestTheRefundForm:
     @pytest.fixture

@@ -14,7 +14,7 @@ from django.urls import path, reverse
 from django.utils.translation import gettext_lazy as _
 
 from oscar_rehive.admin import rights
-from oscar_rehive.admin.pages import ShowsMore, shown
+from oscar_rehive.admin.pages import ShowsMore, nothing_done, shown
 from oscar_rehive.databases import outside_transactions
 from oscar_rehive.models import Attention, OrderPayment
 from oscar_rehive.payments import deciding
@@ -86,8 +86,10 @@ class AttentionAdmin(ShowsMore):
 
     def decide_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Do what one of the buttons says."""
-        if request.method != "POST" or not self.has_view_permission(request):
+        if not self.has_view_permission(request):
             raise PermissionDenied
+        if request.method != "POST":
+            return nothing_done(request, "admin:oscar_rehive_attention_change", pk)
         decision = request.POST.get("decision", "")
         if decision not in _DECISIONS:
             self.message_user(request, _("Choose one of the buttons."), messages.ERROR)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 
 
 class ReadOnly:
@@ -39,6 +41,13 @@ class ShowsMore(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # generi
         found = self.get_object(request, object_id)
         more = self.more_context(request, found) if found is not None else {}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **more})
+
+
+def nothing_done(request: HttpRequest, page: str, pk: int) -> HttpResponse:
+    """Back to the page with the button: who had to sign in again after pressing it comes without what
+    was pressed."""
+    messages.warning(request, _("Nothing was done. Press the button again."))
+    return redirect(page, pk)
 
 
 def shown(amount: Decimal) -> str:

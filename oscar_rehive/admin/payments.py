@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
 from django.utils.translation import gettext_lazy as _
 
-from oscar_rehive.admin.pages import ReadOnly, ShowsMore, shown
+from oscar_rehive.admin.pages import ReadOnly, ShowsMore, nothing_done, shown
 from oscar_rehive.admin.rights import may_refund, who
 from oscar_rehive.databases import outside_transactions
 from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment, Refund
@@ -142,8 +142,10 @@ class InvoiceAdmin(ShowsMore):
 
     def refund_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask Rehive for the refund that the form describes."""
-        if request.method != "POST" or not may_refund(request):
+        if not may_refund(request):
             raise PermissionDenied
+        if request.method != "POST":
+            return nothing_done(request, "admin:oscar_rehive_invoice_change", pk)
         invoice = get_object_or_404(Invoice, pk=pk)
         form = RefundForm(invoice, request.POST)
         if not form.is_valid():
