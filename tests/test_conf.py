@@ -160,6 +160,8 @@ def test_none_is_as_good_as_none(configure: Any, key: str) -> None:
         pytest.param({"LATE_PAYMENTS": 5.5}, "LATE_PAYMENTS", "quotation marks", id="late float"),
         pytest.param({"API_URL": "https://x/?a=1"}, "a query", "leave out", id="query"),
         pytest.param({"API_URL": "https://sam:pw@x/"}, "a password in it", "@", id="password"),
+        pytest.param({"BASE_URL": "https://shop..example.com"}, "BASE_URL", "For inst", id="dots"),
+        pytest.param({"API_URL": f"https://{'a' * 64}.com"}, "API_URL", "For inst", id="long name"),
         pytest.param({"BASE_URL": "https://sam@x"}, "a user's name", "Leave out", id="user"),
         pytest.param({"BASE_URL": "https://x/#a"}, "a fragment", "leave out", id="fragment"),
         pytest.param(

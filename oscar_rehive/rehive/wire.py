@@ -133,7 +133,9 @@ def is_web_address(url: str) -> bool:
         return False
     try:
         parts = urlsplit(url)
-        # The port is looked at for its ValueError.
+        # The port is looked at for its ValueError; so is the name, which has one with two dots in a row,
+        # say, where urllib3 fails with what is none of the errors of requests.
+        (parts.hostname or "").encode("idna")
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
