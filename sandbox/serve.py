@@ -307,6 +307,8 @@ class Watch:
                 due = time.monotonic() + RECONCILE_EVERY
 
     def reconcile(self):
+        from oscar_rehive.management.commands.rehive_reconcile import A_PERSON
+
         # Its output is what goes wrong and, at verbosity 0, the mails that it sends.
         child = self.children.start(
             "reconcile",
@@ -320,7 +322,8 @@ class Watch:
             pass
         if child.returncode and not self.ending.is_set():
             print(
-                f"rehive_reconcile failed:\n{self.children.last_words('reconcile')}",
+                f"rehive_reconcile {'failed' if child.returncode != A_PERSON else 'has news'}:\n"
+                f"{self.children.last_words('reconcile')}",
                 flush=True,
             )
 

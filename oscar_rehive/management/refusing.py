@@ -8,6 +8,9 @@ from django.db import Error
 
 from oscar_rehive import conf
 
+BROKEN_OFF = "Broken off. Run it again for the rest."
+"""By Ctrl-C: a traceback would say no more."""
+
 
 def insist_on_settings() -> None:
     """Raise ``CommandError`` where the settings are not sound."""

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 import requests
+from django.core.management import CommandError
 from django.utils import timezone
 from oscar.core.loading import get_model
 
 from oscar_rehive.models import Delivery, RefusedDeliveries
+from oscar_rehive.rehive.client import Client
 from tests.management.conftest import SECRET, WEBHOOK, Check, crosses, the_cross
 from tests.steps import not_migrated
 
@@ -33,6 +35,18 @@ def test_its_own_call_is_not_counted_among_the_refused(shop: Any, check: Check) 
 
     assert len(shop.calls) == 3
     assert not RefusedDeliveries.objects.exists()
+
+
+def test_broken_off_by_hand_it_shows_no_traceback(
+    shop: Any, check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def business(client: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Client, "business", business)
+
+    with pytest.raises(CommandError, match="Broken off"):
+        check()
 
 
 class TestBusiness:

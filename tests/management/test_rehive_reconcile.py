@@ -171,6 +171,20 @@ class TestOnce:
         assert again.out == summary(asked=1, attention=1)
 
 
+@pytest.mark.django_db
+def test_broken_off_by_hand_it_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no traceback."""
+
+    def reconcile(*args: Any, **kwargs: Any) -> Summary:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rehive_reconcile, "reconcile", reconcile)
+
+    with pytest.raises(CommandError, match="Run it again for the rest") as error:
+        call_command("rehive_reconcile")
+    assert error.value.returncode == 1
+
+
 class TestToldToEnd:
     """SIGTERM, as service managers and containers send it."""
 

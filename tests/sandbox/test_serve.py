@@ -5,12 +5,13 @@ import signal
 import socket
 import subprocess
 import time
+from types import SimpleNamespace
 
 import pytest
 import requests
 
 from oscar_rehive.simulator.demo import DEMO_TOKEN
-from sandbox import webhook
+from sandbox import serve, webhook
 
 pytestmark = pytest.mark.e2e
 
@@ -99,6 +100,20 @@ def test_it_ends_when_the_simulator_does(serving):
     assert serving.wait(timeout=20) == 1
     assert "The simulator has ended with code -9" in serving.output()
     assert "Traceback" not in serving.output()
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [(0, ""), (1, "rehive_reconcile failed"), (3, "rehive_reconcile has news")]
+)
+def test_a_fact_that_waits_for_a_person_is_no_failure(code, said, capsys):
+    ended = SimpleNamespace(poll=lambda: code, returncode=code)
+    children = SimpleNamespace(
+        start=lambda *command, **options: ended, last_words=lambda name: "Its words."
+    )
+
+    serve.Watch(children).reconcile()
+
+    assert capsys.readouterr().out == (f"{said}:\nIts words.\n" if said else "")
 
 
 @pytest.mark.parametrize("taken", ["SHOP_BASE_URL", "SANDBOX_SIMULATOR_PORT"])

@@ -12,13 +12,14 @@ from urllib.parse import urlsplit
 
 import requests
 from django.core.checks import run_checks
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 from django.db.models import Sum
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from oscar_rehive import conf
+from oscar_rehive.management.refusing import BROKEN_OFF
 from oscar_rehive.models import Attention, Delivery, RefusedDeliveries
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.rehive.client import INVOICE_CHANGED, Client
@@ -59,6 +60,15 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, register_webhook: bool = False, **options: Any) -> None:
+        try:
+            crosses = self._show(register_webhook)
+        except KeyboardInterrupt:
+            raise CommandError(BROKEN_OFF) from None
+        if crosses:
+            sys.exit(1)
+
+    def _show(self, register_webhook: bool) -> int:
+        """Write each line as soon as it is known; returns the number of crosses."""
         crosses = 0
         for finding in _findings(register=register_webhook):
             mark, style = ("✓", self.style.SUCCESS) if finding.good else ("✗", self.style.ERROR)
@@ -66,8 +76,7 @@ class Command(BaseCommand):
             if not finding.good:
                 crosses += 1
                 self.stdout.write(f"    {finding.mend}")
-        if crosses:
-            sys.exit(1)
+        return crosses
 
 
 def _findings(*, register: bool) -> Iterator[Finding]:
@@ -113,7 +122,7 @@ def _attention() -> Finding:
         return Finding(True, "Nothing needs attention.")
     return Finding(
         False,
-        f"{waiting} facts need the attention of a person.",
+        f"{waiting} fact(s) need the attention of a person.",
         "See the admin under Rehive payments, Attention: each has its ways out.",
     )
 

@@ -13,7 +13,7 @@ from django.db import Error
 from tqdm import tqdm
 
 from oscar_rehive.cleaning import storable_text
-from oscar_rehive.management.refusing import insist_on_settings, no_database
+from oscar_rehive.management.refusing import BROKEN_OFF, insist_on_settings, no_database
 from oscar_rehive.payments import deliveries, personal
 from oscar_rehive.payments.personal import Customer, NothingKept, Steps, StillNeeded
 
@@ -65,7 +65,7 @@ class Command(BaseCommand):
         except Error as error:
             raise CommandError(no_database(error)) from None
         except KeyboardInterrupt:
-            raise CommandError("Broken off. Run it again for the rest.") from None
+            raise CommandError(BROKEN_OFF) from None
 
     def _do(
         self,

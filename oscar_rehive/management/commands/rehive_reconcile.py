@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, close_old_connections
 from tqdm import tqdm
 
-from oscar_rehive.management.refusing import insist_on_settings, no_database
+from oscar_rehive.management.refusing import BROKEN_OFF, insist_on_settings, no_database
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.stages import Task
 from oscar_rehive.payments.summary import Summary
@@ -53,6 +53,8 @@ class Command(BaseCommand):
                 code = self._run_once(options["verbosity"], stop)
             except Error as error:
                 raise CommandError(no_database(error)) from None
+            except KeyboardInterrupt:
+                raise CommandError(BROKEN_OFF) from None
         if code:
             sys.exit(code)
 
