@@ -130,6 +130,12 @@ def run(settings, children):
     except OperationalError as error:
         raise Trouble(f"The database of the shop can't be used: {error}") from error
     insist_on_settings()
+    if not settings.SHOP_IS_LOCAL and settings.SHOP_ADDRESS.scheme == "http":
+        print(
+            "\nWarning: SHOP_BASE_URL begins with http://, so passwords and the webhook's secret go"
+            " there in clear, for everybody on the way to read. A tunnel gives an https:// one.",
+            flush=True,
+        )
     if settings.USES_SIMULATOR:
         wait_for_simulator(settings, children)
     else:

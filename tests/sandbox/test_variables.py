@@ -101,8 +101,9 @@ class TestWithTheRealRehive:
 
     def test_what_is_weak_is_told(self, empty: Sandbox, real: dict[str, str]) -> None:
         """Here beside a token that is refused, so that it ends by itself."""
-        weak = {**real, "REHIVE_WEBHOOK_SECRET": "x", "REHIVE_TOKEN": SECRET}
-        done = empty.run("serve.py", **weak)
+        weak = {"REHIVE_WEBHOOK_SECRET": "x", "SHOP_BASE_URL": "http://shop.example.com"}
+        done = empty.run("serve.py", **{**real, **weak, "REHIVE_TOKEN": SECRET})
 
         assert "oscar_rehive.W009" in done.stdout
+        assert "passwords and the webhook's secret go there in clear" in done.stdout
         assert "Traceback" not in done.stderr
