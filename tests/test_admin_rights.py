@@ -288,6 +288,17 @@ class TestDeletingDeliveries:
 
         assert Delivery.objects.filter(pk=waits.pk).exists()
 
+    def test_of_what_waits_among_others_is_told_with_the_reason(self, admin_client: Client) -> None:
+        """And not that somebody who may do everything lacks a permission."""
+        chosen = [self.delivery("new").pk, self.delivery("done").pk]
+        form = {"action": "delete_selected", "_selected_action": chosen, "post": "yes"}
+
+        answer = admin_client.post(reverse("admin:oscar_rehive_delivery_changelist"), form)
+
+        assert answer.status_code == 200
+        assert "still waits for its turn; choose the others only" in answer.content.decode()
+        assert Delivery.objects.count() == 2
+
     @pytest.mark.parametrize("model", ["orderpayment", "invoice", "attention", "refund"])
     def test_the_history_of_money_is_not_deleted(
         self, admin_client: Client, late: Attention, model: str

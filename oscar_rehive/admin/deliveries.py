@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -26,6 +27,16 @@ class DeliveryAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # as
         """What waits is not to be dropped (P7); what is through may go before its time."""
         waits = obj is not None and obj.state == Delivery.State.NEW
         return not waits and request.user.has_perm("oscar_rehive.delete_delivery")
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Django would say of what waits that its visitor lacks a permission."""
+        found, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        waiting = [one for one in objs if one.state == Delivery.State.NEW]
+        if waiting and self.has_delete_permission(request):
+            told = _("%(delivery)s, which still waits for its turn; choose the others only")
+            protected = [*protected, *(told % {"delivery": one} for one in waiting)]
+            lacking = set()
+        return found, counts, lacking, protected
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
         queryset.exclude(state=Delivery.State.NEW).delete()
