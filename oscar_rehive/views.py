@@ -285,8 +285,11 @@ class CancelView(PaymentPage):
     another way."""
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
-        """Typed, or reloaded after signing in: nothing is cancelled without a press of the button."""
-        return redirect("oscar_rehive:return", token=self.token)
+        """Typed, or out of the browser's history: nothing is cancelled without a press of the button,
+        which is on the page that is shown."""
+        response = self.show(request, status=405)
+        response.headers["Allow"] = "POST, OPTIONS"
+        return response
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
         try:

@@ -9,6 +9,7 @@ from django.test import Client
 
 from oscar_rehive import views
 from oscar_rehive.tokens import payment_token, placed_token
+from tests.checkout.pages import buttons_of
 from tests.steps import payment_page
 
 pytestmark = pytest.mark.django_db
@@ -83,12 +84,13 @@ def test_other_addresses_are_logged_as_they_are(
     assert "/rehive/nothing:here/" in caplog.text
 
 
-def test_the_address_of_a_button_leads_to_the_page_with_the_button(
+def test_at_the_address_of_the_cancel_button_is_the_page_with_the_button(
     place_order: Any, client: Client
 ) -> None:
-    """It stays in the browser's address bar, or in its history, where the press came to nothing."""
+    """It stays in the browser's history."""
     order = place_order()
 
     answer = client.get(payment_page("cancel", order))
 
-    assert (answer.status_code, answer.headers["Location"]) == (302, payment_page("return", order))
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST, OPTIONS")
+    assert buttons_of(answer)["Choose another payment method"] == payment_page("cancel", order)
