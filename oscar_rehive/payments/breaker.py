@@ -3,13 +3,15 @@
 Kept per host, where all processes see it. A call that nobody answered is a failure; whatever Rehive itself
 answers, a refusal or a limit included, shows that it is there. The first failures are let happen; then
 nobody asks for a few seconds, and for longer each time that the one call after them has failed too. Who
-reads and writes at the same moment may lose a failure: then it takes one more.
+reads and writes at the same moment may lose a failure: then it takes one more. One invoice on which Rehive
+stumbles every time says nothing of the others: however often it is asked about, it is one failure.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from enum import Enum
 from hashlib import sha256
 from time import time
@@ -44,11 +46,13 @@ class Way(Enum):
 @dataclass(frozen=True)
 class Outage:
     """``failures`` calls in a row, the first of them at ``since``, of which nothing usable came; nobody asks
-    before ``until``. Times are seconds, as of ``time.time()``."""
+    before ``until``. Times are seconds, as of ``time.time()``. ``about`` are the invoices that some of them
+    were about."""
 
     since: float
     failures: int
     until: float = 0.0
+    about: tuple[str, ...] = ()
 
     @property
     def is_known(self) -> bool:
@@ -63,16 +67,24 @@ def way(outage: Outage | None, now: float) -> Way:
     return Way.SHUT if now < outage.until else Way.PROBE
 
 
-def after_failure(outage: Outage | None, now: float, *, of: Way) -> Outage:
-    """What is known after a call has failed that was let go the way ``of``."""
+def after_failure(outage: Outage | None, now: float, *, of: Way, about: str = "") -> Outage:
+    """What is known after a call has failed that was let go the way ``of``; ``about`` is the one invoice
+    that it was about, if it was."""
     if outage is None:
-        return Outage(now, 1)
+        return Outage(now, 1, about=_with((), about))
     if outage.is_known and of is not Way.PROBE:
         return outage  # it was sent before the outage was known, as many others were
+    if about in outage.about:
+        # Others are to find out soon, if this is the only one that fails by now.
+        return replace(outage, until=now + FIRST_SECONDS if outage.is_known else 0.0)
     failures = outage.failures + 1
     seconds = min(FIRST_SECONDS * 2.0 ** min(failures - MOST_FAILURES, 20), LONGEST_SECONDS)
     until = now + seconds if failures >= MOST_FAILURES else 0.0
-    return Outage(outage.since, failures, until)
+    return Outage(outage.since, failures, until, _with(outage.about, about))
+
+
+def _with(known: tuple[str, ...], about: str) -> tuple[str, ...]:
+    return (*known, about)[-MOST_FAILURES:] if about else known
 
 
 def guarded(url: str, send: Callable[[], Any]) -> Any:
@@ -90,7 +102,7 @@ def guarded(url: str, send: Callable[[], Any]) -> Any:
         outcome = send()
         if _is_silence(outcome):
             if not getattr(outcome, "was_rushed", False):
-                known = after_failure(_outage(host), time(), of=how)
+                known = after_failure(_outage(host), time(), of=how, about=_invoice_of(url))
                 remember(_key(host), astuple(known), REMEMBERED_SECONDS)
         elif outage is not None:
             forget(_key(host))
@@ -131,6 +143,12 @@ def _is_silence(outcome: Any) -> bool:
 def _outage(host: str) -> Outage | None:
     known = remembered(_key(host))
     return None if known is None else Outage(*known)
+
+
+def _invoice_of(url: str) -> str:
+    """The one invoice that ``url`` is about, or nothing."""
+    found = re.search(r"/invoices/([^/]+)/", urlsplit(url).path)
+    return found[1] if found else ""
 
 
 def _host(url: str) -> str:

@@ -17,6 +17,7 @@ from oscar_rehive.models import Invoice
 from oscar_rehive.payments import breaker
 from oscar_rehive.payments.breaker import Outage, Way, after_failure, guarded, is_shut, way
 from oscar_rehive.payments.reconciling import reconcile
+from oscar_rehive.rehive.client import Client as Rehives
 from oscar_rehive.rehive.exceptions import (
     NotFound,
     Refused,
@@ -75,6 +76,21 @@ def test_what_was_sent_before_the_outage_was_known_makes_it_no_longer() -> None:
     known = Outage(since=1000, failures=5, until=1005)
 
     assert after_failure(known, 1007, of=Way.FREE) == known
+
+
+def test_what_fails_again_and_again_is_one_failure() -> None:
+    outage: Outage | None = None
+    for _ in range(9):
+        outage = after_failure(outage, 1000, of=Way.FREE, about="one")
+    assert way(outage, 1000) is Way.FREE
+
+    for number in range(4):
+        outage = after_failure(outage, 1000, of=Way.FREE, about=f"other {number}")
+    assert way(outage, 1004) is Way.SHUT
+    # The same once more, which has found out: the others need not wait for longer because of it.
+    for _ in range(3):
+        outage = after_failure(outage, 1100, of=Way.PROBE, about="one")
+    assert way(outage, 1105) is Way.PROBE
 
 
 # Calls
@@ -210,15 +226,35 @@ def waiting(rehive: Any, place_order: Any) -> Any:
 @pytest.fixture
 def down(rehive: Any, waiting: Any) -> Any:
     """Rehive, of which it is known that it is down."""
-    rehive.faults(error_status=503)
-    for _ in range(5):
-        Browser().get(payment_page("return", waiting))
-    rehive.clear_faults()
+    failing(5, rehive.api_url)
     return rehive
 
 
 def requests(rehive: Any) -> int:
     return len(rehive.requests())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_invoice_on_which_rehive_stumbles_is_in_nobody_s_way(
+    rehive: Any,
+    waiting: Any,
+    place_order: Any,
+    client: Browser,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However often its page looks again."""
+    remote_id, real = str(Invoice.objects.get().remote_id), Rehives._ask
+
+    def stumbles(self: Rehives, method: str, url: str, **kwargs: Any) -> Any:
+        if remote_id in url:
+            return Unreachable("500", was_answered=True)
+        return real(self, method, url, **kwargs)
+
+    monkeypatch.setattr(Rehives, "_ask", stumbles)
+    for _ in range(9):
+        client.get(payment_page("return", waiting))
+
+    assert client.get(payment_page("pay", place_order())).status_code == 302
 
 
 @pytest.mark.django_db(transaction=True)
