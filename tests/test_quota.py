@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 from typing import Any
 
@@ -11,11 +12,14 @@ from django.test import Client
 from django.utils import timezone
 
 from oscar_rehive import views
-from oscar_rehive.models import Invoice, OrderPayment
+from oscar_rehive.models import Attention, Invoice, OrderPayment
 from oscar_rehive.payments import breaker
+from oscar_rehive.payments.adopting import NotOpened
 from oscar_rehive.payments.reconciling import reconcile
+from oscar_rehive.rehive.client import Client as Rehive
 from oscar_rehive.rehive.exceptions import Unreachable
-from tests.steps import opened, payment_page, settled
+from oscar_rehive.rehive.wire import RemoteInvoice
+from tests.steps import creates, opened, payment_page, settled
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -137,6 +141,26 @@ def test_while_rehive_refuses_not_every_reload_makes_an_attempt(
         opened(order)
     rehive.clear_faults()
     moments.go_by(breaker.LONGEST_SECONDS)
+    Invoice.objects.update(sent_at=timezone.now() - timedelta(minutes=11))
+    assert opened(order).remote_id
+
+
+def test_nor_while_rehive_makes_something_else_than_what_was_asked_for(
+    rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them is an invoice made and cancelled at Rehive, and a person called."""
+    order, real = place_order(), Rehive.create_invoice
+
+    def without_a_page(*args: Any, **kwargs: Any) -> RemoteInvoice:
+        return dataclasses.replace(real(*args, **kwargs), redirect_url="")
+
+    monkeypatch.setattr(Rehive, "create_invoice", without_a_page)
+    for _ in range(12):
+        with pytest.raises((NotOpened, Unreachable)):
+            opened(order)
+
+    assert (creates(rehive), Attention.objects.count()) == (5, 5)
+    monkeypatch.undo()
     Invoice.objects.update(sent_at=timezone.now() - timedelta(minutes=11))
     assert opened(order).remote_id
 

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 
 from oscar_rehive import conf
-from oscar_rehive.models import Entry, Invoice
+from oscar_rehive.models import Attention, Entry, Invoice
 from oscar_rehive.payments.adopting import adopt, next_attempt
 from oscar_rehive.payments.breaker import is_shut, unreachable
 from oscar_rehive.payments.carrying_out import change
@@ -47,7 +47,7 @@ LOOK_SECONDS = 6.0
 
 FREE_REFUSALS = 5
 REFUSAL_WAIT = timedelta(seconds=10)
-"""After so many refused attempts the next one waits, twice as long each time, up to ten minutes."""
+"""After so many attempts in vain the next one waits, twice as long each time, up to ten minutes."""
 
 _STEPS = 6
 
@@ -260,17 +260,19 @@ def _new_attempt(
 
 
 def _wait_after_refusals(plan: Plan) -> None:
-    """Who reloads the page while Rehive refuses must not have an attempt made each time."""
+    """Who reloads the page while Rehive refuses, or makes something else than what was asked for, must not
+    have an attempt made each time."""
     refused = 0
+    wrong = {one.invoice_id for one in plan.attentions if one.kind == Attention.Kind.MISMATCH}
     newest_first = sorted(plan.invoices, key=lambda one: -one.attempt)
     for invoice in newest_first:
-        if invoice.remote_id is not None or invoice.sent_at is None:
+        if invoice.remote_id is not None and (invoice.pk not in wrong or invoice.received):
             break
         refused += 1
     wait = REFUSAL_WAIT * 2 ** min(refused - FREE_REFUSALS, 6)
     if refused >= FREE_REFUSALS and newest_first[0].sent_at + wait > plan.now:
         raise Unreachable(
-            f"Rehive refused the last {refused} attempts; another one is made a little later.",
+            f"The last {refused} attempts came to nothing; another one is made a little later.",
             may_have_happened=False,
         )
 
