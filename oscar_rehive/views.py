@@ -39,6 +39,7 @@ from oscar_rehive.payments.progress import Progress, Stage, progress_of
 from oscar_rehive.payments.settling import refresh
 from oscar_rehive.rehive.deadlines import within
 from oscar_rehive.rehive.exceptions import NotFound, Refused, RehiveError, Throttled, Unauthorised
+from oscar_rehive.remembering import claim
 from oscar_rehive.shop.shopper import (
     is_being_ordered,
     order_of_basket,
@@ -122,6 +123,12 @@ class PaymentPage(View):
         payment = OrderPayment.objects.filter(due, order_number=self.number)
         return bool(payment.update(page_asked_at=now))
 
+    def may_click(self) -> bool:
+        """Whether a click on this page's button is a person's, and no reload: a script clicks as easily as
+        it loads, and each click may cost several calls."""
+        name = f"oscar_rehive:click:{type(self).__name__}:{self.at_first.payment.pk}"
+        return claim(name, ASK_AGAIN_AFTER.total_seconds())
+
     def ask_rehive(self) -> bool:
         """Settle what Rehive says now; False when it could not be asked."""
         progress = self.progress()
@@ -179,8 +186,8 @@ class PayView(PaymentPage):
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
         before = self.at_first.invoice
-        # A click on the page's own button is no reload.
-        may_ask = request.method == "POST" or self.may_ask()
+        is_click = request.method == "POST" and self.may_click()
+        may_ask = is_click or self.may_ask()
         try:
             if may_ask:
                 self.ask_rehive()
@@ -229,7 +236,7 @@ class PayView(PaymentPage):
                 status=503,
             )
         is_new = before is None or before.pk != invoice.pk
-        if is_new or request.method == "POST":
+        if is_new or is_click:
             # Who pays at once comes back within seconds, and is to see that.
             OrderPayment.objects.filter(pk=invoice.payment_id).update(page_asked_at=None)
         return redirect(invoice.redirect_url)
@@ -292,6 +299,8 @@ class CancelView(PaymentPage):
         return response
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
+        if not self.at_first.is_final and not self.may_click():
+            return redirect("oscar_rehive:return", token=self.token)
         try:
             done = cancel_order(
                 self.number, reason="The shopper cancelled it.", source=Entry.Source.CHECKOUT

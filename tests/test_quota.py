@@ -17,7 +17,7 @@ from oscar_rehive.payments import breaker
 from oscar_rehive.payments.adopting import NotOpened
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.rehive.client import Client as Rehive
-from oscar_rehive.rehive.exceptions import Unreachable
+from oscar_rehive.rehive.exceptions import Refused, Unreachable
 from oscar_rehive.rehive.wire import RemoteInvoice
 from tests.steps import creates, opened, payment_page, settled
 
@@ -110,6 +110,42 @@ def test_a_click_on_the_button_is_no_reload(rehive: Any, place_order: Any, clien
     client.get(payment_page("return", order))
 
     assert client.post(payment_page("pay", order)).status_code == 302
+
+
+@pytest.mark.parametrize(("page", "most"), [("pay", 2), ("cancel", 4)])
+def test_whoever_clicks_on_and_on_costs_no_more_than_a_person(
+    rehive: Any,
+    place_order: Any,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    page: str,
+    most: int,
+) -> None:
+    """Also where Rehive does not do what is asked of it."""
+    order = place_order()
+    opened(order)
+
+    def refuses(*args: Any, **kwargs: Any) -> RemoteInvoice:
+        raise Refused("no", {})
+
+    monkeypatch.setattr(Rehive, "update_invoice", refuses)
+    before = calls(rehive)
+
+    for _ in range(12):
+        assert client.post(payment_page(page, order)).status_code == 302
+
+    assert calls(rehive) <= before + most
+
+
+def test_a_person_can_pay_and_change_his_mind_at_once(
+    rehive: Any, place_order: Any, client: Client
+) -> None:
+    order = place_order()
+    for page in ("pay", "cancel"):
+        client.post(payment_page(page, order))
+
+    order.refresh_from_db()
+    assert order.status == "Cancelled"
 
 
 def test_a_limit_is_remembered_and_leaves_the_rest_to_who_pays(
