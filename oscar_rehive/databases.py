@@ -6,7 +6,7 @@ Django's own example of a router 10.00 that were paid once stood in the ledger t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -63,6 +63,11 @@ class WrittenQuerySet(models.QuerySet[M]):
         """What ``save`` does; from Django 6 on it asks for columns to be returned, too."""
         update: Callable[..., Any] = super()._update  # type: ignore[misc]  # Django's own, without a type
         return self._repeated(lambda: update(values, *more))
+
+    def bulk_create(self, objs: Iterable[M], *args: Any, **kwargs: Any) -> list[M]:
+        """Two who make the same rows at once lose to each other likewise, also where they may be there."""
+        create, rows = super().bulk_create, list(objs)
+        return self._repeated(lambda: create(rows, *args, **kwargs))
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Two who delete the same old rows at once lose to each other likewise."""

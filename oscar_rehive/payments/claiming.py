@@ -41,7 +41,8 @@ class Claimant:
         now = timezone.now()
         self.renewed_at = now
         Claim.objects.bulk_create(
-            [Claim(task=task, owner=self.name, until=now + LEASE) for task in tasks],
+            # In one order, whatever order the runs do them in: else two of them deadlock, and one ends.
+            [Claim(task=task, owner=self.name, until=now + LEASE) for task in sorted(set(tasks))],
             ignore_conflicts=True,
         )
         won = set()
