@@ -34,25 +34,35 @@ or its own are below the second."""
 LONGEST_SILENCE = 60.0
 """Pages ask again after this many seconds, whatever Rehive says: a payment may have come."""
 
+STEP_SECONDS = 15.0
+"""Who waits gives a sign of life as often as that."""
+
 MINUTE = 60
 
 
 class Patience:
     """``left`` is how many seconds a piece of unhurried work may still wait in all; ``stop`` ends its
-    waiting."""
+    waiting, and ``still_here`` is called before each call and now and then while it waits."""
 
-    def __init__(self, seconds: float, stop: Event | None) -> None:
-        self.left, self.stop = seconds, stop
+    def __init__(
+        self, seconds: float, stop: Event | None, still_here: Callable[[], object]
+    ) -> None:
+        self.left, self.stop, self.still_here = seconds, stop, still_here
 
     def take(self, seconds: float) -> bool:
         """Wait ``seconds``; False, and at once, where that is more than is left, or it is to stop."""
         if seconds > self.left:
             return False
         self.left -= seconds
-        if self.stop is None:
-            sleep(seconds)
-        elif self.stop.wait(seconds):
-            return False
+        waits = seconds
+        while waits > 0:
+            step = min(waits, STEP_SECONDS)
+            if self.stop is None:
+                sleep(step)
+            elif self.stop.wait(step):
+                return False
+            waits -= step
+            self.still_here()
         put_off(seconds)
         return True
 
@@ -61,14 +71,16 @@ _patience: ContextVar[Patience | None] = ContextVar("oscar_rehive_patience", def
 
 
 @contextlib.contextmanager
-def unhurried(seconds: float, stop: Event | None = None) -> Iterator[None]:
+def unhurried(
+    seconds: float, stop: Event | None = None, still_here: Callable[[], object] = lambda: None
+) -> Iterator[None]:
     """Nobody waits for what is done inside: its calls to Rehive wait for room and for the end of a limit,
     ``seconds`` in all and until ``stop``. What would take longer raises ``Throttled``, and nothing is
-    sent.
+    sent. ``still_here`` is called before each, and now and then while it waits.
 
     The block belongs to its thread, and must not be left by a ``yield`` of a generator.
     """
-    token = _patience.set(Patience(seconds, stop))
+    token = _patience.set(Patience(seconds, stop, still_here))
     try:
         yield
     finally:
@@ -82,6 +94,7 @@ def patiently(business: conf.BusinessConfig, ask: Callable[[], Any]) -> Any:
     if patience is None:
         return ask()
     while True:
+        patience.still_here()
         wait = seconds_to_wait(business)
         if not wait:
             outcome = ask()

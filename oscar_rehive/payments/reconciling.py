@@ -74,7 +74,7 @@ def reconcile(
     """
     run = _Run(stop)
     with (
-        unhurried(patience, stop),
+        unhurried(patience, stop, run.claimant.still_here),
         contextlib.closing(run.claimant),
         contextlib.suppress(_Stopped),
     ):

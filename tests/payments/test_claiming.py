@@ -13,10 +13,11 @@ import pytest
 from django.utils import timezone
 
 from oscar_rehive.models import Claim, Invoice, Reading
-from oscar_rehive.payments import claiming, stages
+from oscar_rehive.payments import budget, claiming, stages
 from oscar_rehive.payments.claiming import LEASE, RENEWED_AFTER, Claimant
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.summary import Summary
+from oscar_rehive.rehive.client import Client
 from tests.steps import opened, window_over
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,6 +42,19 @@ def others() -> Any:
 def claimed_by(owner: str, task: str = "b", *, ago: timedelta = timedelta(0)) -> Claim:
     """A claim that another process has made."""
     return Claim.objects.create(task=task, owner=owner, until=timezone.now() - ago + LEASE)
+
+
+class Taking:
+    """Another machine's run tries to take this task, each time it is called."""
+
+    def __init__(self, task: str) -> None:
+        self.task, self.won = task, list[bool]()
+
+    def __call__(self) -> None:
+        other = Claimant()
+        claiming._living.discard(other.name)
+        other.name = "elsewhere 1 x"
+        self.won.append(bool(other.win([self.task])))
 
 
 def a_dead_process() -> int:
@@ -171,6 +185,58 @@ class TestTwoRuns:
 
         assert len(rehive.requests()) == before
         assert invoice.pk
+
+    @pytest.fixture
+    def clock(self, moments: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+        """That of claims goes on while a run waits."""
+        real = timezone.now
+
+        class Clock:
+            @staticmethod
+            def now() -> Any:
+                return real() + timedelta(seconds=moments.ahead)
+
+        monkeypatch.setattr(claiming, "timezone", Clock)
+        return moments
+
+    def test_who_waits_for_rehives_limit_keeps_what_he_has_in_hand(
+        self, rehive: Any, place_order: Any, clock: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        orders = [place_order(), place_order()]
+        for order in orders:
+            opened(order)
+            window_over(order)
+        rehive.faults(throttle={"value": 170, "times": 1})
+        takes, real = Taking("reading the invoices in USD"), clock.sleep
+
+        def sleep(seconds: float) -> None:
+            real(seconds)
+            takes()
+
+        monkeypatch.setattr(budget, "sleep", sleep)
+
+        assert reconcile().cancelled == 2
+        assert clock.waited == 170
+        assert not any(takes.won)
+
+    def test_nor_does_he_lose_it_over_many_refunds(
+        self, rehive: Any, place_order: Any, clock: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rehive.requests_door("shut")
+        for _ in range(4):
+            rehive.outcome(opened(place_order()).remote_id, "pay")
+        takes, real = Taking("reading the invoices in USD"), Client.refunds
+
+        def refunds(*args: Any, **kwargs: Any) -> Any:
+            clock.go_by(45)
+            takes()
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(Client, "refunds", refunds)
+
+        assert reconcile().paid == 4
+        assert len(takes.won) == 4
+        assert not any(takes.won)
 
     def test_a_run_that_fails_leaves_no_claim(
         self, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
