@@ -9,7 +9,6 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -32,6 +31,7 @@ from oscar_rehive.payments.cancelling import (
     claim_basket,
     finish,
 )
+from oscar_rehive.payments.clocks import is_over
 from oscar_rehive.payments.gateway import BusinessNotUsable
 from oscar_rehive.payments.mails import send_confirmation_soon
 from oscar_rehive.payments.opening import Busy, NotPayable, open_invoice
@@ -118,10 +118,9 @@ class PaymentPage(View):
         finished."""
         if self.at_first.is_final:
             return False
-        now = timezone.now()
-        due = Q(page_asked_at=None) | Q(page_asked_at__lte=now - ASK_AGAIN_AFTER)
+        due = is_over("page_asked_at", ASK_AGAIN_AFTER)
         payment = OrderPayment.objects.filter(due, order_number=self.number)
-        return bool(payment.update(page_asked_at=now))
+        return bool(payment.update(page_asked_at=timezone.now()))
 
     def may_click(self) -> bool:
         """Whether a click on this page's button is a person's, and no reload: a script clicks as easily as

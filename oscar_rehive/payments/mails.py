@@ -6,13 +6,13 @@ import contextlib
 from datetime import datetime, timedelta
 from smtplib import SMTPRecipientsRefused, SMTPResponseException
 
-from django.db.models import Q
 from django.utils import timezone
 
 from oscar_rehive import numbers
 from oscar_rehive.background import MAILS, have_done
 from oscar_rehive.logs import Log
 from oscar_rehive.models import OrderPayment
+from oscar_rehive.payments.clocks import is_over
 from oscar_rehive.payments.watching import about_order
 from oscar_rehive.shop import Standing, get_shop
 
@@ -79,7 +79,7 @@ def send_confirmation(number: str) -> bool:
 def _claim(number: str) -> bool:
     now = timezone.now()
     due = OrderPayment.objects.filter(
-        Q(mail_claimed_at=None) | Q(mail_claimed_at__lte=now - CLAIM),
+        is_over("mail_claimed_at", CLAIM),
         order_number=number,
         mail_due_at__isnull=False,
         mail_sent_at=None,

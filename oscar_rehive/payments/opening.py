@@ -7,7 +7,7 @@ attempt is looked for among the business's invoices before it is ever sent again
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -16,6 +16,7 @@ from oscar_rehive.models import Attention, Entry, Invoice
 from oscar_rehive.payments.adopting import adopt, next_attempt
 from oscar_rehive.payments.breaker import is_shut, unreachable
 from oscar_rehive.payments.carrying_out import change
+from oscar_rehive.payments.clocks import lasts
 from oscar_rehive.payments.closing import close_at_rehive
 from oscar_rehive.payments.doors import find_by_reference
 from oscar_rehive.payments.gateway import (
@@ -203,7 +204,7 @@ def _decide_step(
         # Of a business that the settings no longer name, nobody could ever ask whether it was paid.
         business_of(current)
         return _Do.REUSE, current
-    if current.lease_ends_at is not None and current.lease_ends_at > plan.now:
+    if is_being_opened(current, plan.now):
         raise Busy(f"The invoice of order {order.number} is being opened.")
     _lease(plan, current)
     return _Do.LOOK, current
@@ -270,11 +271,17 @@ def _wait_after_refusals(plan: Plan) -> None:
             break
         refused += 1
     wait = REFUSAL_WAIT * 2 ** min(refused - FREE_REFUSALS, 6)
-    if refused >= FREE_REFUSALS and newest_first[0].sent_at + wait > plan.now:
+    if refused >= FREE_REFUSALS and lasts(newest_first[0].sent_at, wait, plan.now):
         raise Unreachable(
             f"The last {refused} attempts came to nothing; another one is made a little later.",
             may_have_happened=False,
         )
+
+
+def is_being_opened(invoice: Invoice, now: datetime) -> bool:
+    """Whether another request may be opening ``invoice`` at this moment."""
+    ends = invoice.lease_ends_at
+    return ends is not None and lasts(ends - LEASE, LEASE, now)
 
 
 def _lease(plan: Plan, invoice: Invoice) -> None:

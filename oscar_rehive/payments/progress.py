@@ -9,6 +9,7 @@ from enum import Enum
 from django.utils import timezone
 
 from oscar_rehive.models import Invoice, OrderPayment
+from oscar_rehive.payments.opening import is_being_opened
 from oscar_rehive.payments.signs import money_is_here_or_comes
 from oscar_rehive.rehive.money import floor_to_places, from_units
 from oscar_rehive.rehive.statuses import Status
@@ -146,8 +147,7 @@ def _stage(order: Order, payment: OrderPayment, invoice: Invoice | None) -> Stag
         return Stage.CLOSED
     if invoice.state == Invoice.State.OPENING:
         # Without a lease nobody is at it any more, and the shopper may try again.
-        ends = invoice.lease_ends_at
-        return Stage.OPENING if ends is not None and ends > timezone.now() else Stage.OPEN
+        return Stage.OPENING if is_being_opened(invoice, timezone.now()) else Stage.OPEN
     if invoice.remote_status == Status.UNDERPAID:
         return Stage.PART_PAID
     confirming = (Status.RECEIVED, Status.PROCESSING)

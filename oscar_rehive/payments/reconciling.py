@@ -23,6 +23,7 @@ from oscar_rehive.models import Attention, Retry
 from oscar_rehive.payments.adopting import NotOpened
 from oscar_rehive.payments.budget import unhurried
 from oscar_rehive.payments.claiming import Claimant
+from oscar_rehive.payments.clocks import is_to_come
 from oscar_rehive.payments.deliveries import forget_old
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.mails import NotSent
@@ -132,12 +133,17 @@ class _Run:
                 retry = retries.get(task.key)
                 if retry is None:
                     yield task
-                elif retry.again_at <= timezone.now() and retry.tried_at < self.begun:
+                elif self._is_due(retry):
                     self.stage_of[task.key] = stage.__name__
                     if task.spares:
                         yield task
                     else:
                         self.again.append((retry.tried_at, task))
+
+    def _is_due(self, retry: Retry) -> bool:
+        now = timezone.now()
+        waited = retry.again_at <= now and retry.tried_at < self.begun
+        return waited or is_to_come(retry.tried_at, now)
 
     def tried_in_vain(self) -> Iterator[Task]:
         """What the stages so far gave besides, and what is not to wait: that which was tried longest ago

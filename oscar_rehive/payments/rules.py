@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from oscar_rehive.cleaning import storable_text
 from oscar_rehive.models import Attention, Invoice
+from oscar_rehive.payments.clocks import is_to_come
 from oscar_rehive.payments.ending import follow_standing, follow_the_order
 from oscar_rehive.payments.meanings import MEANINGS, money_of, received_units
 from oscar_rehive.payments.obstacles import (
@@ -76,7 +77,8 @@ def settle_news(plan: Plan, news: News) -> Weight:
     invoice = plan.invoice(news.pk)
     remote = with_possible_time(news.remote, plan.now)
     weight = weigh(invoice, remote, asked_at_version=news.asked_at_version, now=plan.now)
-    if weight is Weight.DOUBTED and invoice.doubted_since is None:
+    doubted = invoice.doubted_since
+    if weight is Weight.DOUBTED and (doubted is None or is_to_come(doubted, plan.now)):
         invoice.doubted_since = plan.now
         plan.write(
             f"Rehive told an older state, {storable_text(remote.status)[:64]}; it is asked again.",

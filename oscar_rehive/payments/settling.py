@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Q
@@ -17,6 +17,7 @@ from django.utils import timezone
 from oscar_rehive import conf, numbers
 from oscar_rehive.models import Attention, Invoice, Refund
 from oscar_rehive.payments.carrying_out import change
+from oscar_rehive.payments.clocks import SKEW
 from oscar_rehive.payments.gateway import business_of, client_for
 from oscar_rehive.payments.meanings import MEANINGS
 from oscar_rehive.payments.plans import Plan
@@ -30,9 +31,6 @@ from oscar_rehive.rehive.statuses import Status
 from oscar_rehive.rehive.wire import RemoteInvoice, RemoteRefund
 
 _ROUNDS = 4
-
-SKEW = timedelta(minutes=1)
-"""How far the clocks of a shop's machines may differ."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from oscar_rehive import conf
 from oscar_rehive.models import Attention, Entry, Invoice
 from oscar_rehive.payments.adopting import NotOpened, adopt, adopt_twin
 from oscar_rehive.payments.carrying_out import change
-from oscar_rehive.payments.opening import give_up, matching, shown_for
+from oscar_rehive.payments.clocks import SKEW
+from oscar_rehive.payments.opening import LEASE, give_up, matching, shown_for
 from oscar_rehive.payments.plans import Plan
 from oscar_rehive.rehive.client import Timeouts
 from oscar_rehive.rehive.exceptions import NotFound, Unintelligible
@@ -38,6 +39,7 @@ def lost_of(business: conf.BusinessConfig) -> QuerySet[Invoice]:
         # Now and then only, for it takes the whole list; and a last time after STRAYS_FOR, however
         # long no run came before (found by tests/model).
         Q(looked_at=None)
+        | Q(looked_at__gt=now + SKEW)  # by a clock that was wrong
         | Q(looked_at__lte=now - STRAYS_EVERY) & Q(looked_at__lt=F("sent_at") + STRAYS_FOR),
         business_id=business.business_id,
         may_exist=True,
@@ -70,7 +72,9 @@ def keep(business: conf.BusinessConfig, strange: Sequence[RemoteInvoice]) -> Non
 
 def _free() -> Q:
     """Those that nobody is opening at this moment."""
-    return Q(lease_ends_at=None) | Q(lease_ends_at__lte=timezone.now())
+    now = timezone.now()
+    longest = now + LEASE + SKEW
+    return ~Q(lease_ends_at__gt=now, lease_ends_at__lte=longest)
 
 
 def _is_key(text: str) -> bool:

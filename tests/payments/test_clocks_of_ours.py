@@ -7,14 +7,25 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import F
+from django.test import Client
 from django.utils import timezone
+from oscar.core.loading import get_model
 
-from oscar_rehive.models import Claim, Delivery, Invoice, OrderPayment, Reading
-from oscar_rehive.payments import stages
+from oscar_rehive import conf, views
+from oscar_rehive.models import Claim, Delivery, Invoice, OrderPayment, Reading, Retry
+from oscar_rehive.payments import breaker, stages
+from oscar_rehive.payments.progress import progress_of
 from oscar_rehive.payments.reconciling import reconcile
-from tests.steps import opened, settled, window_over
+from oscar_rehive.payments.strays import lost_of
+from oscar_rehive.payments.summary import Summary
+from oscar_rehive.payments.weighing import DOUBT
+from oscar_rehive.rehive.exceptions import Unreachable
+from tests.steps import answer_lost, opened, payment_page, rehive_tells, settled, window_over
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+Order = get_model("order", "Order")
 
 A_WEEK = timedelta(days=7)
 
@@ -84,3 +95,99 @@ def test_a_claim_until_next_week_holds_nothing(
     Claim.objects.create(task=f"order {order.number}", owner="elsewhere 1 x", until=next_week)
 
     assert reconcile().cancelled == 1
+
+
+def test_a_page_that_asked_next_week_keeps_no_page_from_asking(
+    rehive: Any,
+    place_order: Any,
+    next_week: Any,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(views, "ASK_AGAIN_AFTER", timedelta(seconds=3))
+    order = place_order()
+    rehive.outcome(opened(order).remote_id, "pay")
+    OrderPayment.objects.update(page_asked_at=next_week)
+
+    client.get(payment_page("return", order))
+
+    assert OrderPayment.objects.get().paid_at is not None
+
+
+def test_p3_a_mail_that_is_being_sent_next_week_is_sent_today(
+    rehive: Any, place_order: Any, next_week: Any
+) -> None:
+    invoice = opened(place_order())
+    rehive.outcome(invoice.remote_id, "pay")
+    settled(invoice)
+    OrderPayment.objects.update(mail_claimed_at=next_week)
+
+    assert reconcile().mailed == 1
+
+
+class TestAnAttemptThatWasBeingOpenedNextWeek:
+    @pytest.fixture
+    def lost(self, rehive: Any, place_order: Any, next_week: Any) -> Invoice:
+        lost = answer_lost(rehive, place_order())
+        Invoice.objects.update(sent_at=next_week, lease_ends_at=next_week, looked_at=next_week)
+        return lost
+
+    def test_can_be_paid_today(self, lost: Invoice, client: Client) -> None:
+        order = Order.objects.get()
+        progress = progress_of(order.number)
+
+        assert progress is not None
+        assert progress.is_payable
+        assert opened(order) == lost
+
+    def test_is_found_today(self, rehive: Any, lost: Invoice) -> None:
+        rehive.outcome(rehive.invoice()["id"], "pay")
+
+        assert reconcile().failures == []
+
+        assert OrderPayment.objects.get().paid_at is not None
+
+    def test_is_looked_for_today(self, lost: Invoice) -> None:
+        assert lost_of(conf.current().businesses["USD"]).exists()
+
+
+def test_what_was_refused_next_week_is_tried_today(
+    rehive: Any, place_order: Any, next_week: Any, moments: Any
+) -> None:
+    order = place_order()
+    rehive.faults(error_status={"value": 500, "methods": ["POST"]})
+    for _ in range(5):
+        with pytest.raises(Unreachable):
+            opened(order)
+    rehive.clear_faults()
+    moments.go_by(breaker.LONGEST_SECONDS)
+    Invoice.objects.update(sent_at=next_week)
+
+    assert opened(order).remote_id
+
+
+def test_what_was_tried_in_vain_next_week_is_tried_today(
+    rehive: Any, place_order: Any, next_week: Any
+) -> None:
+    order = place_order()
+    opened(order)
+    window_over(order)
+    for task in stages._overdue(Summary()):
+        Retry.objects.create(task=task.key, tried_at=next_week, again_at=next_week)
+
+    assert reconcile().cancelled == 1
+
+
+def test_p6_what_is_doubted_since_next_week_is_believed_in_time(
+    rehive: Any, place_order: Any, next_week: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoice = opened(place_order())
+    rehive.outcome(invoice.remote_id, "start")
+    settled(invoice)
+    rehive_tells(monkeypatch, status="initiated", quotes=(), updated=1)
+    Invoice.objects.update(doubted_since=next_week)
+
+    assert settled(invoice).remote_status == "processing"
+    Invoice.objects.update(doubted_since=F("doubted_since") - DOUBT)
+
+    assert settled(invoice).remote_status == "initiated"
