@@ -6,10 +6,12 @@ import contextlib
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from oscar_rehive import conf
+from oscar_rehive.logs import Log
 from oscar_rehive.models import Attention, Entry, Invoice
 from oscar_rehive.payments.adopting import NotOpened, adopt, adopt_twin
 from oscar_rehive.payments.carrying_out import change
@@ -17,8 +19,10 @@ from oscar_rehive.payments.clocks import SKEW
 from oscar_rehive.payments.opening import LEASE, give_up, matching, shown_for
 from oscar_rehive.payments.plans import Plan
 from oscar_rehive.rehive.client import Timeouts
-from oscar_rehive.rehive.exceptions import NotFound, Unintelligible
+from oscar_rehive.rehive.exceptions import NotFound, Refused, RehiveError, Unintelligible
 from oscar_rehive.rehive.wire import RemoteInvoice
+
+logger = Log(__name__)
 
 STRAYS_FOR = timedelta(hours=48)
 STRAYS_EVERY = timedelta(minutes=30)
@@ -52,7 +56,7 @@ def find_by_reference(business: conf.BusinessConfig) -> None:
     never_answered = lost_of(business).filter(remote_id=None, looked_at=None)
     for invoice in never_answered.order_by("pk")[:MOST_BY_REFERENCE]:
         # One that only this list shows must not keep all others from being read (P7).
-        with contextlib.suppress(NotFound, Unintelligible):
+        with contextlib.suppress(NotFound, Refused, Unintelligible):
             for remote in shown_for(invoice, business, timeouts=Timeouts()):
                 _keep(invoice, remote)
 
@@ -82,11 +86,22 @@ def _is_key(text: str) -> bool:
 
 
 def _keep(invoice: Invoice, remote: RemoteInvoice) -> None:
-    with contextlib.suppress(NotOpened):  # attention has been raised
+    """Take ``remote`` for the attempt's, or for a twin of it. It is asked about in its turn where that goes
+    wrong behind it: the others on its page must not wait for it (P7)."""
+    try:
         if invoice.remote_id is None:
             adopt(invoice, remote, SOURCE)
         elif not Invoice.objects.filter(remote_id=remote.id).exists():
             adopt_twin(invoice, remote, SOURCE)
+    except NotOpened:
+        pass  # attention has been raised
+    except (NotFound, Refused, Unintelligible) as error:
+        logger.warning("Invoice #%s: %s", invoice, error)
+    except (RehiveError, ImproperlyConfigured):
+        raise
+    except Exception:
+        # Nobody knows what a shop's own code raises.
+        logger.exception("Invoice #%s failed", invoice)
 
 
 def end_lost(business: conf.BusinessConfig, *, before: datetime, unread: Collection[str]) -> None:

@@ -15,7 +15,7 @@ from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.settling import business_of
 from oscar_rehive.payments.strays import STRAYS_EVERY, STRAYS_FOR
 from oscar_rehive.rehive.client import Client
-from oscar_rehive.rehive.exceptions import RehiveError, Unreachable
+from oscar_rehive.rehive.exceptions import NotFound, Refused, RehiveError, Unreachable
 from oscar_rehive.rehive.wire import RemoteInvoice
 from tests.steps import (
     RETURN_URL,
@@ -232,3 +232,26 @@ def test_a_fault_of_rehive_that_is_replayed_does_not_keep_the_shopper_from_payin
     invoice = opened(order)
 
     assert payable_at(rehive, order) == [invoice.remote_id]
+
+
+@pytest.mark.parametrize("fault", [NotFound("404"), Refused("no", {}), ValueError()], ids=repr)
+def test_p7_one_that_cannot_be_asked_about_hides_no_other_on_its_page(
+    rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """Each run took one of them, and ended there."""
+    for _ in range(4):
+        lost = answer_lost(rehive, place_order())
+        (made,) = (
+            one for one in rehive.invoices() if one["request_reference"] == lost.order_number
+        )
+        rehive.outcome(made["id"], "pay")
+
+    def fails(*args: Any, **kwargs: Any) -> RemoteInvoice:
+        raise fault
+
+    monkeypatch.setattr(Client, "invoice", fails)
+    rehive.requests_door("shut")
+
+    reconcile()
+
+    assert not Invoice.objects.filter(remote_id=None).exists()

@@ -206,7 +206,9 @@ class TestAttemptsWhoseAnswerWasLost:
         assert lost.remote_id is not None
         assert calls()["filtered"] == 1
 
-    @pytest.mark.parametrize("error", [NotFound("404"), Unintelligible("It has no status.")])
+    @pytest.mark.parametrize(
+        "error", [NotFound("404"), Unintelligible("It has no status."), Refused("no", {})]
+    )
     def test_one_that_only_the_second_list_shows_does_not_hide_the_others(
         self,
         rehive: Any,
