@@ -98,7 +98,7 @@ class _Look:
     def look(self) -> None:
         strays.find_by_reference(self.business)
         last_read = self.reading.read_at
-        is_sought = strays.lost_of(self.business).exists()
+        is_sought = strays.sought_at(self.business).exists()
         due_now = self.ours.filter(due(self.begun) | _told_of())
         outlook = self._outlook(due_now, is_sought)
         read = 0

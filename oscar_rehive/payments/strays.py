@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from oscar_rehive import conf
@@ -50,10 +50,19 @@ def lost_of(business: conf.BusinessConfig) -> QuerySet[Invoice]:
     ).select_related("payment")
 
 
+def sought_at(business: conf.BusinessConfig) -> QuerySet[Invoice]:
+    """Those of them that are worth some calls more. Of one that nobody can read a person has heard, and it
+    waits for that person; the list is read all the same, as fast as for all others."""
+    told = Attention.objects.filter(
+        invoice=OuterRef("pk"), kind=Attention.Kind.UNREADABLE, resolved_at=None
+    )
+    return lost_of(business).exclude(Exists(told))
+
+
 def find_by_reference(business: conf.BusinessConfig) -> None:
     """Look for those that were never answered in Rehive's second list, where that can be trusted: one call
     for each, however long the other list is."""
-    never_answered = lost_of(business).filter(remote_id=None, looked_at=None)
+    never_answered = sought_at(business).filter(remote_id=None, looked_at=None)
     for invoice in never_answered.order_by("pk")[:MOST_BY_REFERENCE]:
         # One that only this list shows must not keep all others from being read (P7).
         with contextlib.suppress(NotFound, Refused, Unintelligible):

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from oscar_rehive.models import Invoice, OrderPayment, Reading
+from oscar_rehive.models import Attention, Invoice, OrderPayment, Reading
 from oscar_rehive.payments import listing, opening, reading
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.reconciling import reconcile
+from oscar_rehive.rehive import wire
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import NotFound, Refused, Unintelligible
 from tests.payments.pages import business, read, shuffled, strangers
@@ -235,6 +236,35 @@ class TestAttemptsWhoseAnswerWasLost:
 
         read()
 
+        lost.refresh_from_db()
+        assert lost.remote_id is not None
+
+    def test_one_that_nobody_can_read_waits_for_a_person_and_not_for_runs(
+        self, rehive: Any, place_order: Any, calls: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lost = answer_lost(rehive, place_order())
+        strangers(30)
+        real = wire.read_invoice
+
+        def read(row: Any) -> Any:
+            if row["request_reference"] == lost.order_number:
+                raise Unintelligible("It has no status.")
+            return real(row)
+
+        monkeypatch.setattr(wire, "read_invoice", read)
+        reconcile()
+        assert Attention.objects.get().kind == Attention.Kind.UNREADABLE
+        assert calls()["pages"] == 8, "all of them"
+
+        for _ in range(8):
+            reconcile()
+
+        asked = calls()
+        assert (asked["filtered"], asked["single"]) == (0, 0)
+        assert asked["pages"] == 8, "one in each run: the pass goes on"
+        monkeypatch.undo()
+        Reading.objects.update(page=1)
+        reconcile()
         lost.refresh_from_db()
         assert lost.remote_id is not None
 
