@@ -12,12 +12,20 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from oscar_rehive import conf
 from oscar_rehive.databases import in_parts
-from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment, Reading
+from oscar_rehive.models import (
+    Attention,
+    Delivery,
+    Entry,
+    Invoice,
+    OrderPayment,
+    Reading,
+    Refund,
+)
 from oscar_rehive.payments.cancelling import (
     NotCancellable,
     cancel_order,
@@ -235,17 +243,20 @@ def _open(summary: Summary) -> Iterator[Task]:
 
 
 def _invoices(
-    what: str, invoices: QuerySet[Invoice], do: Callable[[int, Summary], bool]
+    what: str,
+    invoices: QuerySet[Invoice],
+    do: Callable[[int, Summary], bool],
+    stand: F | Max = F("version"),
 ) -> Iterator[Task]:
     for pks in in_parts(
         list(invoices.order_by("asked_at", "pk").values_list("pk", flat=True)), AT_A_TIME
     ):
         rows = Invoice.objects.filter(pk__in=pks).order_by("asked_at", "pk")
-        for pk, number, attempt, business_id, version in rows.values_list(
-            "pk", "payment__order_number", "attempt", "business_id", "version"
+        for pk, number, attempt, business_id, stands in rows.annotate(stand=stand).values_list(
+            "pk", "payment__order_number", "attempt", "business_id", "stand"
         ):
             name = f"{what} #{number} ({attempt})"
-            yield Task(name, business_id, partial(do, pk), version, order=number)
+            yield Task(name, business_id, partial(do, pk), stands, order=number)
 
 
 def _unseen(pk: int, summary: Summary) -> Invoice | None:
@@ -264,19 +275,21 @@ def _ask(pk: int, summary: Summary) -> bool:
 
 
 def _refunds(summary: Summary) -> Iterator[Task]:
-    """Refunds on their way: as open invoices, at every run while they are young."""
+    """Refunds on their way: as open invoices, at every run while they are young. Some never come to an end:
+    those wait ever longer."""
     begun = summary.begun
     in_turn = Q(refunds__created_at__gt=begun - YOUNG) | ~seen_since(begun - OPEN_EVERY)
     giving = Invoice.objects.filter(in_turn, refunds__status__in=IN_FLIGHT)
     found = Invoice.objects.filter(pk__in=giving)
-    return _invoices("refunds of invoice", found, _follow)
+    return _invoices("refunds of invoice", found, _follow, stand=Max("refunds"))
 
 
 def _follow(pk: int, summary: Summary) -> bool:
     invoice = _unseen(pk, summary)
     if invoice is not None:
         refresh(invoice, SOURCE, with_refunds=True)
-    return True
+    old = Refund.objects.filter(invoice=pk, created_at__lte=summary.begun - YOUNG)
+    return not old.filter(status__in=IN_FLIGHT).exists()
 
 
 def _refresh_ended(invoice: Invoice) -> None:
