@@ -88,7 +88,8 @@ def refresh(
             return
         known = listed if is_first else None
         unanswered: frozenset[int] = frozenset()
-        if with_refunds and invoice.received and not (known and known.refunds):
+        # Not where a list has told of them: one may have been asked for since, which is not missing there.
+        if with_refunds and invoice.received and (known is None or known.refunds is None):
             unanswered = unanswered_refunds(invoice)
         version = known.version_of(invoice) if known else invoice.version
         remote = known.remote if known else _ask(client, invoice, source, timeouts)

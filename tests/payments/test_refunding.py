@@ -13,6 +13,7 @@ import pytest
 from django.db.models import F
 from django.test import Client as Browser
 from django.urls import reverse
+from django.utils import timezone
 
 from oscar_rehive.models import Attention, Entry, Invoice, Refund
 from oscar_rehive.payments import refunds_told
@@ -27,11 +28,11 @@ from oscar_rehive.payments.refunding import (
     refundable,
     units_left,
 )
-from oscar_rehive.payments.settling import business_of
+from oscar_rehive.payments.settling import Listed, business_of, refresh
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.rehive.wire import RemoteRefund
-from tests.steps import opened, settled
+from tests.steps import opened, settled, told
 
 pytestmark = pytest.mark.django_db
 
@@ -333,6 +334,23 @@ def test_a_refund_that_is_asked_for_while_rehives_list_is_read_is_not_missing_th
     monkeypatch.setattr(refunds_told, "REQUEST_OVER_AFTER", timedelta(0))
     monkeypatch.setattr(Client, "refunds", read_a_moment_too_early)
     follow(paid_invoice(), Entry.Source.RECONCILE)
+
+    assert Refund.objects.get().status == Refund.Status.REQUESTED
+    assert not Attention.objects.exists()
+
+
+def test_nor_one_that_is_asked_for_while_a_run_waits_with_what_a_list_told(
+    rehive: Any, order: Any
+) -> None:
+    """Rehive's limit was met between the list, which knew of no refund, and its settling."""
+    invoice = paid_invoice()
+    listed = Listed(told(invoice), timezone.now() - timedelta(minutes=4), refunds=())
+    never_answered(rehive)
+    a_while = 2 * refunds_told.REQUEST_OVER_AFTER
+    Refund.objects.update(created_at=F("created_at") - a_while)
+    Invoice.objects.update(asked_at=F("asked_at") - timedelta(hours=1))
+
+    refresh(invoice, Entry.Source.RECONCILE, with_refunds=True, listed=listed)
 
     assert Refund.objects.get().status == Refund.Status.REQUESTED
     assert not Attention.objects.exists()
