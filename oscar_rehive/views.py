@@ -32,7 +32,7 @@ from oscar_rehive.payments.cancelling import (
     finish,
 )
 from oscar_rehive.payments.clocks import is_over
-from oscar_rehive.payments.gateway import BusinessNotUsable
+from oscar_rehive.payments.gateway import PAGE_SECONDS, BusinessNotUsable
 from oscar_rehive.payments.mails import send_confirmation_soon
 from oscar_rehive.payments.opening import Busy, NotPayable, open_invoice
 from oscar_rehive.payments.progress import Progress, Stage, progress_of
@@ -63,9 +63,6 @@ UNTIL_MENDED = (
 ASK_AGAIN_AFTER = timedelta(seconds=3)
 """The pages of one order ask Rehive no more often than this, however many of them are open and however
 often they are loaded: one payment address would else use up what Rehive lets the whole shop ask."""
-
-PAGE_SECONDS = 8.0
-"""All calls to Rehive that one page makes end within this."""
 
 LOOK_AGAIN_SECONDS = 4
 """A little longer, after which a page that was not the one to ask looks again."""

@@ -18,6 +18,8 @@ from oscar.test.factories import UserFactory
 from oscar_rehive.admin.pages import shown
 from oscar_rehive.models import Attention, Invoice, OrderPayment, Refund
 from oscar_rehive.payments import refunding
+from oscar_rehive.rehive.client import Client as Rehive
+from oscar_rehive.rehive.deadlines import seconds_left
 from tests.steps import opened, settled
 
 pytestmark = pytest.mark.django_db
@@ -232,3 +234,34 @@ def test_the_list_shows_what_waits_unless_more_is_asked_for(
     found = answer.context["cl"].queryset.values_list("payment__order_number", flat=True)
     assert sorted(found) == shown_numbers
     assert "Waiting" in answer.content.decode()
+
+
+@pytest.mark.parametrize("page", ["decide", "refund"])
+def test_p11_what_staff_ask_of_rehive_ends_in_the_time_of_a_page(
+    rehive: Any,
+    place_order: Any,
+    admin_client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    page: str,
+) -> None:
+    """All calls together: the list of refunds may have pages without end, and each call takes its time."""
+    invoice = opened(place_order(total="10.00"))
+    rehive.outcome(invoice.remote_id, "pay_more", amount=1250)
+    settled(invoice)
+    left, real = list[float](), Rehive._ask
+
+    def ask(self: Rehive, *args: Any, **kwargs: Any) -> Any:
+        left.append(seconds_left())
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(Rehive, "_ask", ask)
+    if page == "decide":
+        address = reverse("admin:oscar_rehive_attention_decide", args=[Attention.objects.get().pk])
+        admin_client.post(address, {"decision": "refund"})
+    else:
+        address = reverse("admin:oscar_rehive_invoice_refund", args=[invoice.pk])
+        admin_client.post(address, {"amount": "1.00", "reason": "", "key": uuid.uuid4()})
+
+    assert len(left) == 2, "what was refunded already, and the refund"
+    assert left[1] < left[0] <= 8
+    assert Refund.objects.get().status == Refund.Status.PENDING

@@ -14,8 +14,7 @@ from django.urls import path, reverse
 from django.utils.translation import gettext_lazy as _
 
 from oscar_rehive.admin import rights
-from oscar_rehive.admin.pages import ShowsMore, nothing_done, shown
-from oscar_rehive.databases import outside_transactions
+from oscar_rehive.admin.pages import ShowsMore, asks_rehive, nothing_done, shown
 from oscar_rehive.models import Attention, OrderPayment
 from oscar_rehive.payments import deciding
 from oscar_rehive.payments.mails import send_confirmation_soon
@@ -66,8 +65,7 @@ class AttentionAdmin(ShowsMore):
         self.message_user(request, _("Resolved: %d") % len(chosen))
 
     def get_urls(self) -> list[Any]:
-        # A refund asks Rehive, which must not happen inside ATOMIC_REQUESTS (P8).
-        decide = outside_transactions(self.admin_site.admin_view(self.decide_view))
+        decide = asks_rehive(self.admin_site.admin_view(self.decide_view))
         return [
             path("<int:pk>/decide/", decide, name="oscar_rehive_attention_decide"),
             *super().get_urls(),

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
+
+from oscar_rehive.databases import outside_transactions
+from oscar_rehive.payments.gateway import PAGE_SECONDS
+from oscar_rehive.rehive.deadlines import within
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def asks_rehive(view: View) -> View:
+    """``view``, which asks Rehive: not inside ATOMIC_REQUESTS (P8), and in the time that a page has (P11)."""
+
+    @wraps(view)
+    def in_time(*args: Any, **kwargs: Any) -> Any:
+        with within(PAGE_SECONDS):
+            return view(*args, **kwargs)
+
+    return cast("View", outside_transactions(in_time))
 
 
 class ReadOnly:

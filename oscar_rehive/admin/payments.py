@@ -14,9 +14,8 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
 from django.utils.translation import gettext_lazy as _
 
-from oscar_rehive.admin.pages import ReadOnly, ShowsMore, nothing_done, shown
+from oscar_rehive.admin.pages import ReadOnly, ShowsMore, asks_rehive, nothing_done, shown
 from oscar_rehive.admin.rights import may_refund, who
-from oscar_rehive.databases import outside_transactions
 from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment, Refund
 from oscar_rehive.payments import refunding
 from oscar_rehive.payments.refunding import NotRefundable
@@ -123,8 +122,7 @@ class InvoiceAdmin(ShowsMore):
     list_select_related = ("payment",)
 
     def get_urls(self) -> list[Any]:
-        # A refund asks Rehive, which must not happen inside ATOMIC_REQUESTS (P8).
-        give = outside_transactions(self.admin_site.admin_view(self.refund_view))
+        give = asks_rehive(self.admin_site.admin_view(self.refund_view))
         return [
             path("<int:pk>/refund/", give, name="oscar_rehive_invoice_refund"),
             *super().get_urls(),

@@ -22,6 +22,9 @@ from oscar_rehive.tracing import span
 
 CURRENCY_SECONDS = 3600
 
+PAGE_SECONDS = 8.0
+"""All calls to Rehive that one page makes, a shopper's or one of staff, end within this (P11)."""
+
 QUICK = Timeouts(connect=1.0, read=2.0)
 """Seconds, where somebody waits: the sender of a webhook hangs up after 5."""
 
