@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from django.core.exceptions import ImproperlyConfigured
 
+from oscar_rehive import conf
 from oscar_rehive.models import Entry, Invoice, OrderPayment
 from oscar_rehive.payments.adopting import NotOpened
 from oscar_rehive.payments.carrying_out import change
@@ -61,7 +62,8 @@ def _close_all(number: str, source: str) -> Exception | None:
     for invoice in due.select_related("payment"):
         try:
             if invoice.remote_id is None:
-                find_lost(invoice, source)
+                if not (source == Entry.Source.RECONCILE and is_listed(invoice)):
+                    find_lost(invoice, source)
             else:
                 close_at_rehive(invoice, source)
         except NotOpened:
@@ -69,6 +71,12 @@ def _close_all(number: str, source: str) -> Exception | None:
         except (RehiveError, ImproperlyConfigured) as error:
             trouble = error
     return trouble
+
+
+def is_listed(invoice: Invoice) -> bool:
+    """Whether each run looks for it in its business's list, together with all others: after an outage there
+    may be hundreds, and for each by itself that list would be read anew."""
+    return invoice.may_exist and invoice.business_id in conf.current().by_id
 
 
 def claim_basket(number: str, refill: Callable[[], Refilled]) -> Refilled | None:

@@ -19,6 +19,7 @@ from oscar_rehive.payments.carrying_out import change
 from oscar_rehive.payments.clocks import lasts
 from oscar_rehive.payments.closing import close_at_rehive
 from oscar_rehive.payments.doors import find_by_reference
+from oscar_rehive.payments.ending import follow_standing
 from oscar_rehive.payments.gateway import (
     QUICK,
     BusinessNotUsable,
@@ -150,7 +151,7 @@ def shown_for(
 
 def give_up(invoice: Invoice, source: str) -> None:
     """End an attempt that Rehive does not know. It ``may_exist`` still: an abandoned create can
-    land late, so reconcile goes on looking for it for a while. Whether its order has come to an end too is
+    land late, so reconcile goes on looking for it for a while. Whether its order is to be cancelled now is
     looked at by ``finish``."""
 
     def decide(plan: Plan) -> None:
@@ -159,6 +160,9 @@ def give_up(invoice: Invoice, source: str) -> None:
             current.state, current.close_due = Invoice.State.CLOSED, False
             plan.write("Rehive does not know the invoice; it was ended.", invoice=current)
             plan.rest(current, ANSWERED, by="Rehive")
+            follow_standing(
+                plan
+            )  # nothing else may have kept the payment of a cancelled order from its end
 
     change(invoice.order_number, source, decide)
 

@@ -10,21 +10,38 @@ import pytest
 from django.utils import timezone
 
 from oscar_rehive.models import Attention, Invoice, OrderPayment, Reading
-from oscar_rehive.payments import listing, opening, reading
+from oscar_rehive.payments import breaker, listing, opening, reading
+from oscar_rehive.payments.carrying_out import change
+from oscar_rehive.payments.ending import wish_to_cancel
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.rehive import wire
 from oscar_rehive.rehive.client import Client
-from oscar_rehive.rehive.exceptions import NotFound, Refused, Unintelligible
+from oscar_rehive.rehive.exceptions import NotFound, Refused, RehiveError, Unintelligible
 from tests.payments.pages import business, read, shuffled, strangers
 from tests.steps import (
     RETURN_URL,
     answer_lost,
+    moved,
     opened,
     payable_at,
 )
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("small_pages")]
+
+
+@pytest.fixture
+def asked_for_pages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The addresses of lists of invoices that Rehive was asked for."""
+    asked, real = list[str](), Client._ask
+
+    def ask(self: Client, method: str, url: str, **kwargs: Any) -> Any:
+        if method == "GET" and url.endswith("/invoices/"):
+            asked.append(url)
+        return real(self, method, url, **kwargs)
+
+    monkeypatch.setattr(Client, "_ask", ask)
+    return asked
 
 
 class TestHowTheListIsOrdered:
@@ -267,6 +284,32 @@ class TestAttemptsWhoseAnswerWasLost:
         reconcile()
         lost.refresh_from_db()
         assert lost.remote_id is not None
+
+    @pytest.mark.parametrize("who", ["staff", "the shopper"])
+    def test_those_of_cancelled_orders_are_looked_for_together(
+        self, rehive: Any, place_order: Any, asked_for_pages: list[str], moments: Any, who: str
+    ) -> None:
+        """For each of them all of the list was read anew: after an outage they are many."""
+        rehive.requests_door("shut")
+        strangers(30)
+        orders = [place_order() for _ in range(5)]
+        rehive.faults(html={"value": 504, "methods": ["POST"]})
+        for order in orders:
+            with pytest.raises(RehiveError):
+                opened(order)
+        rehive.clear_faults()
+        for order in orders:
+            if who == "staff":
+                moved(order, "Cancelled")
+            else:
+                change(order.number, "checkout", lambda plan: wish_to_cancel(plan, "changed"))
+        moments.go_by(breaker.LONGEST_SECONDS)
+
+        assert reconcile().failures == []
+
+        assert len(asked_for_pages) == 8, "all of them, once"
+        assert not OrderPayment.objects.filter(closed_at=None).exists()
+        assert not Invoice.objects.exclude(state=Invoice.State.CLOSED).exists()
 
     def test_is_given_up_only_when_all_the_list_was_read_since(
         self, rehive: Any, invoices: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
