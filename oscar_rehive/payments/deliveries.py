@@ -30,6 +30,7 @@ from oscar_rehive.rehive import webhooks
 from oscar_rehive.rehive.deadlines import within
 from oscar_rehive.rehive.exceptions import NotFound, RehiveError
 from oscar_rehive.rehive.hiding import SecretBytes
+from oscar_rehive.rehive.wire import RemoteInvoice
 from oscar_rehive.remembering import in_turn
 
 logger = Log(__name__)
@@ -270,16 +271,22 @@ def _settle_hint(delivery: Delivery) -> OrderPayment | None:
         # A refund made in Rehive's own app is told as a change of the invoice.
         refresh(invoice, Entry.Source.WEBHOOK, timeouts=QUICK, with_refunds=True, just_read=True)
         return invoice.payment
+    told: dict[str, RemoteInvoice | None] = {}
     for lost in lost_attempts(delivery.reference):
-        client = client_for(business_of(lost))
-        try:
-            remote = client.invoice(delivery.remote_id, timeouts=QUICK)
-        except NotFound:
-            continue
-        if matching(remote) == lost.key.hex:
+        # Once for all attempts at one business: a stranger's invoice may carry the order's number.
+        if lost.business_id not in told:
+            told[lost.business_id] = _ask_about(delivery.remote_id, business_of(lost))
+        remote = told[lost.business_id]
+        if remote is not None and matching(remote) == lost.key.hex:
             with contextlib.suppress(NotOpened):  # attention has been raised
                 adopt(lost, remote, Entry.Source.WEBHOOK)
             return OrderPayment.objects.get(pk=lost.payment_id)
+    return None
+
+
+def _ask_about(remote_id: str, business: conf.BusinessConfig) -> RemoteInvoice | None:
+    with contextlib.suppress(NotFound):
+        return client_for(business).invoice(remote_id, timeouts=QUICK)
     return None
 
 

@@ -12,7 +12,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from oscar_rehive.models import Delivery, Invoice
-from oscar_rehive.payments import deliveries, reading, stages
+from oscar_rehive.payments import breaker, deliveries, reading, stages
 from oscar_rehive.payments.deliveries import (
     KEPT_FOR,
     MAX_KEPT_CHARACTERS,
@@ -20,9 +20,11 @@ from oscar_rehive.payments.deliveries import (
     store,
     work_on,
 )
+from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import NotFound, Throttled, Unreachable
+from tests.payments.pages import business
 from tests.steps import answer_lost, delivered, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -126,6 +128,29 @@ def test_news_of_what_rehive_does_not_know_is_put_aside(rehive: Any, place_order
 
     strange.refresh_from_db()
     assert strange.state == Delivery.State.UNUSABLE
+
+
+def test_news_of_a_stranger_s_invoice_cost_one_call_however_many_attempts_were_lost(
+    rehive: Any, place_order: Any, moments: Any
+) -> None:
+    """Another shop at the same business, which counts through the same numbers."""
+    order = place_order()
+    rehive.faults(error_status={"value": 500, "methods": ["POST"]})
+    for _ in range(5):
+        with pytest.raises(Unreachable):
+            opened(order)
+    rehive.clear_faults()
+    moments.go_by(breaker.LONGEST_SECONDS)
+    fields = {"request_reference": order.number, "request_amount": 1, "status": "initiated"}
+    theirs = client_for(business()).create_invoice(fields, idempotency_key="theirs")
+    before = len(rehive.requests())
+    delivery = Delivery.objects.create(remote_id=theirs.id, reference=order.number)
+
+    work_on(delivery.remote_id)
+
+    assert len(rehive.requests()) == before + 1
+    delivery.refresh_from_db()
+    assert delivery.state == Delivery.State.UNUSABLE
 
 
 class TestAfterAnOutage:
