@@ -86,7 +86,7 @@ DOING = (
     Mutation(
         "an attempt under way is waited for",
         "oscar_rehive/payments/opening.py",
-        "if current.lease_ends_at is not None and current.lease_ends_at > plan.now:",
+        "if is_being_opened(current, plan.now):",
         "if False:",
     ),
     Mutation(
@@ -201,7 +201,7 @@ DOING = (
     Mutation(
         "one mail, of two who send at once",
         "oscar_rehive/payments/mails.py",
-        "        Q(mail_claimed_at=None) | Q(mail_claimed_at__lte=now - CLAIM),\n",
+        '        is_over("mail_claimed_at", CLAIM),\n',
         "",
     ),
     Mutation(
@@ -268,9 +268,30 @@ DOING = (
     Mutation(
         "the pages of one order ask every few seconds",
         "oscar_rehive/views.py",
-        "return bool(payment.update(page_asked_at=now))",
+        "return bool(payment.update(page_asked_at=timezone.now()))",
         "return True",
         tests=("tests/test_quota.py",),
+    ),
+    Mutation(
+        "clicks ask no more often than a person",
+        "oscar_rehive/views.py",
+        "return claim(name, ASK_AGAIN_AFTER.total_seconds())",
+        "return True",
+        tests=("tests/test_quota.py",),
+    ),
+    Mutation(
+        "one invoice is no outage",
+        "oscar_rehive/payments/breaker.py",
+        "    if about in outage.about:",
+        "    if False:",
+        tests=("tests/payments/test_breaker.py",),
+    ),
+    Mutation(
+        "who waits keeps what he has in hand",
+        "oscar_rehive/payments/budget.py",
+        "            waits -= step\n            self.still_here()\n",
+        "            waits -= step\n",
+        tests=("tests/payments/test_claiming.py",),
     ),
     Mutation(
         "reconcile leaves room for shoppers",
