@@ -125,10 +125,7 @@ def run(settings, children):
             )
         claim("127.0.0.1", port, "the simulator", "SANDBOX_SIMULATOR_PORT=8011").close()
         start_simulator(settings, children)
-    try:
-        call_command("setup_sandbox")
-    except OperationalError as error:
-        raise Trouble(f"The database of the shop can't be used: {error}") from error
+    # Before the tables are made, which takes its time.
     insist_on_settings()
     if not settings.SHOP_IS_LOCAL and settings.SHOP_ADDRESS.scheme == "http":
         print(
@@ -136,10 +133,14 @@ def run(settings, children):
             " there in clear, for everybody on the way to read. A tunnel gives an https:// one.",
             flush=True,
         )
+    if not settings.USES_SIMULATOR:
+        insist_on_token()
+    try:
+        call_command("setup_sandbox")
+    except OperationalError as error:
+        raise Trouble(f"The database of the shop can't be used: {error}") from error
     if settings.USES_SIMULATOR:
         wait_for_simulator(settings, children)
-    else:
-        insist_on_token()
 
     from waitress import create_server
 

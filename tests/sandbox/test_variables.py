@@ -1,7 +1,12 @@
 """What is wrong with a variable is told in a sentence with its name, before anything is started."""
 
-import pytest
+from collections.abc import Callable
+from typing import Any
 
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from sandbox import variables
 from tests.sandbox.conftest import Sandbox
 from tests.sandbox.test_safety import REAL
 from tests.sandbox.test_serve import free_port
@@ -10,22 +15,35 @@ pytestmark = pytest.mark.e2e
 
 SECRET = "the-s3cret-0815"
 
+BASE = "http://127.0.0.1:8000"
+
 WRONG = [
-    ("SHOP_BASE_URL", "http://127.0.0.1:99999"),
-    ("SHOP_BASE_URL", "http://127.0.0.1:0"),
-    ("SHOP_BASE_URL", "http://[::1"),
-    ("SHOP_BASE_URL", "http://127.0.0.1:8000/shop"),
-    ("SHOP_BASE_URL", "http://127.0.0.1:8000?a"),
-    ("SHOP_BASE_URL", f"http://sam:{SECRET}@127.0.0.1:8000"),
-    ("SANDBOX_SIMULATOR_PORT", "abc"),
-    ("SANDBOX_SIMULATOR_PORT", "99999"),
-    ("SANDBOX_PAYMENT_WINDOW", "abc"),
-    ("SANDBOX_PAYMENT_WINDOW", "nan"),
-    ("SANDBOX_PAYMENT_WINDOW", "-5"),
-    ("DATABASE_URL", f"nonsense:{SECRET}"),
-    ("DATABASE_URL", f"postgres://sam:{SECRET}@127.0.0.1:port/shop"),
-    ("SANDBOX_VAR", "/dev/null/var"),
+    (variables.base_address, "http://127.0.0.1:99999"),
+    (variables.base_address, "http://127.0.0.1:0"),
+    (variables.base_address, "http://[::1"),
+    (variables.base_address, f"{BASE}/shop"),
+    (variables.base_address, f"{BASE}?a"),
+    (variables.base_address, f"http://sam:{SECRET}@127.0.0.1:8000"),
+    (variables.port, "abc"),
+    (variables.port, "99999"),
+    (variables.minutes, "abc"),
+    (variables.minutes, "nan"),
+    (variables.minutes, "-5"),
+    (variables.database, f"nonsense:{SECRET}"),
+    (variables.database, f"postgres://sam:{SECRET}@127.0.0.1:port/shop"),
 ]
+
+
+@pytest.mark.parametrize(("read", "value"), WRONG)
+def test_what_cannot_be_used_is_refused_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, read: Callable[[str, Any], Any], value: str
+) -> None:
+    monkeypatch.setenv("SANDBOX_IT", value)
+
+    with pytest.raises(ImproperlyConfigured, match="SANDBOX_IT") as refused:
+        read("SANDBOX_IT", BASE)
+
+    assert SECRET not in str(refused.value)
 
 
 def refusal(sandbox: Sandbox, **variables: str) -> str:
@@ -37,7 +55,14 @@ def refusal(sandbox: Sandbox, **variables: str) -> str:
     return str(done.stderr)
 
 
-@pytest.mark.parametrize(("name", "value"), WRONG)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SHOP_BASE_URL", f"http://sam:{SECRET}@127.0.0.1:8000"),
+        ("DATABASE_URL", f"postgres://sam:{SECRET}@127.0.0.1:port/shop"),
+        ("SANDBOX_VAR", "/dev/null/var"),
+    ],
+)
 def test_a_variable_that_cannot_be_used_is_named(empty: Sandbox, name: str, value: str) -> None:
     assert name in refusal(empty, **{name: value})
 
