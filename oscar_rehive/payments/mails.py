@@ -58,8 +58,7 @@ def send_confirmation(number: str) -> bool:
         return False
     shop, payment = get_shop(), OrderPayment.objects.get(order_number=number)
     order = shop.find(number)
-    gone = order is None or not payment.is_for(order.key)
-    if order is None or gone or order.standing is Standing.CANCELLED:
+    if order is None or not payment.is_for(order.key) or order.standing is Standing.CANCELLED:
         # Deleted or cancelled meanwhile: there is nothing left to confirm, at any later run.
         _note(number, mail_due_at=None, mail_claimed_at=None)
         return False

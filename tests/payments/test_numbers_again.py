@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from django.test import Client as Browser
 from oscar.core.loading import get_model
+from oscar.test.factories import create_order
 
 from oscar_rehive.models import Attention, Invoice, OrderPayment, Refund
 from oscar_rehive.payments.deciding import give_back, refund_offered, take_for_gone
 from oscar_rehive.payments.deliveries import store, work_on
+from oscar_rehive.payments.mails import send_confirmation
 from oscar_rehive.payments.progress import progress_of
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.rehive.exceptions import RehiveError
@@ -251,3 +253,19 @@ def test_the_payment_of_the_deleted_order_waits_for_nothing_any_more(
     old.refresh_from_db()
     assert old.is_settled
     assert old.reference == "100012"
+
+
+def test_p3_its_confirmation_does_not_go_to_who_has_the_number_now(
+    rehive: Any, place_order: Any, mailoutbox: list[Any]
+) -> None:
+    """That order is paid in cash, say: nobody was to tell us of it."""
+    order = place_order(number="100012")
+    invoice = opened(order)
+    rehive.outcome(invoice.remote_id, "pay")
+    settled(invoice)
+    order.delete()
+    create_order(number="100012", guest_email="another@example.com")
+
+    assert not send_confirmation("100012")
+    assert mailoutbox == []
+    assert OrderPayment.objects.get().mail_due_at is None
