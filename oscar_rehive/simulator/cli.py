@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tokens=tokens,
         businesses=given.business or [shop],
         state=given.state,
+        state_from=given.state_from,
         retry_base_seconds=given.retry_base,
         webhook_timeout_seconds=given.webhook_timeout,
         refund_delay_ms=given.refund_delay_ms,
@@ -55,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         simulator = Simulator(options)
     except ValueError as error:
-        return _fail(2, f"The state file {given.state} can't be used: {error}")
+        file = given.state or given.state_from
+        return _fail(2, f"The state file {file} can't be used: {error}")
     except OSError as error:
         where = f"{given.host}:{given.port}" if error.filename is None else error.filename
         return _fail(1, f"Can't use {where}: {error.strerror or error}")
@@ -107,7 +109,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--currency", type=_code, default="USD", help="of the default business (%(default)s)")
     add("--divisibility", type=_places, help="decimal places of that currency")
-    add("--state", type=Path, metavar="FILE", help="keep everything in this file over restarts")
+    kept = parser.add_mutually_exclusive_group().add_argument
+    kept("--state", type=Path, metavar="FILE", help="keep everything in this file over restarts")
+    kept(
+        "--state-from",
+        type=Path,
+        metavar="FILE",
+        help="begin with what --state has kept in this file, and leave the file as it is",
+    )
     add(
         "--retry-base",
         type=_seconds,

@@ -11,6 +11,7 @@ itself. ``false``, ``null`` and 0 mean off. Faults of the API, never of the page
 
 ``latency_ms``      wait this long before answering (``true``: 1000)
 ``throttle``        429 with ``Retry-After`` of this many seconds (``true``: 3); nothing is done
+``calls_per_minute``  the same for what goes beyond so many calls in 60 seconds (``true``: 200)
 ``error_status``    answer with this 5xx status (``true``: 500); nothing is done
 ``html``            an HTML page with this status instead of JSON (``true``: 502); nothing is done
 ``lose_answer``     do the work, then drop the connection without an answer
@@ -53,6 +54,7 @@ class Kind:
 API_FAULTS = {
     "latency_ms": Kind(1000, 1, 600_000),
     "throttle": Kind(3, 1, 86_400),
+    "calls_per_minute": Kind(200, 1, 1_000_000),
     "error_status": Kind(500, 500, 599),
     "html": Kind(502, 200, 599),
     "lose_answer": Kind(1),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _KEPT = 5000
+MINUTE_MS = 60_000
 _HTML = "<!doctype html><title>{0}</title><h1>{0}</h1><p>A page from a proxy in between.</p>"
 
 
@@ -47,6 +48,25 @@ class RequestLog:
             self._lines.clear()
 
 
+class Limit:
+    """How many calls were let through in the last minute, for the fault ``calls_per_minute``."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._let_through: deque[int] = deque()
+
+    def seconds_to_wait(self, now: int, most: int) -> int:
+        """0 where a call at ``now`` (milliseconds) makes no more than ``most``: then it counts."""
+        with self._lock:
+            while self._let_through and self._let_through[0] <= now - MINUTE_MS:
+                self._let_through.popleft()
+            if len(self._let_through) < most:
+                self._let_through.append(now)
+                return 0
+            left = self._let_through[-most] + MINUTE_MS - now
+            return max(-(-left // 1000), 1)
+
+
 class FaultyApi:
     """WSGI middleware; requests to anything but the API pass through untouched."""
 
@@ -63,6 +83,7 @@ class FaultyApi:
         self._log = log
         self._now = now
         self._sleep = sleep
+        self._limit = Limit()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path, method = environ.get("PATH_INFO", ""), environ["REQUEST_METHOD"]
@@ -95,7 +116,10 @@ class FaultyApi:
         return response(environ, start_response)
 
     def _refusal(self, method: str) -> tuple[str | None, Response | None]:
-        if seconds := self._faults.take("throttle", method):
+        seconds = self._faults.take("throttle", method)
+        if not seconds and (most := self._faults.take("calls_per_minute", method)):
+            seconds = self._limit.seconds_to_wait(self._now(), most)
+        if seconds:
             message = f"Request was throttled: Expected available in {seconds} seconds."
             response = answer(429, RehiveError(429, message).body())
             response.headers["Retry-After"] = str(seconds)

@@ -14,7 +14,7 @@ from .demo import DEMO_BUSINESS, DEMO_TOKEN
 from .money import currency
 from .requests_door import OPEN
 from .rules import Rehive
-from .state import State, StateFile
+from .state import State, StateFile, read
 from .web import create_app
 
 
@@ -30,6 +30,7 @@ class Options:
         default_factory=lambda: [Business(DEMO_BUSINESS, currency("USD"))]
     )
     state: Path | None = None
+    state_from: Path | None = None
     retry_base_seconds: float = 2.0
     webhook_timeout_seconds: float = 5.0
     refund_delay_ms: int | None = None
@@ -46,7 +47,10 @@ class Simulator:
 
     def __init__(self, options: Options) -> None:
         file = None if options.state is None else StateFile(options.state)
-        state = State() if file is None else file.load()
+        if file is not None:
+            state = file.load()
+        else:
+            state = State() if options.state_from is None else read(options.state_from)
         if file is not None:
             file.save(state)  # to learn now, not at the first order, if it can't be written
 

@@ -95,6 +95,11 @@ class State:
         return state
 
 
+def read(path: Path) -> State:
+    """The state in the file at ``path``; ``ValueError`` where it can't be understood."""
+    return State.from_json(json.loads(path.read_text(encoding="utf-8")))
+
+
 class StateFile:
     """A JSON file that holds the state over restarts."""
 
@@ -107,10 +112,9 @@ class StateFile:
         ``ValueError`` for a file that can't be understood; it is left as it is.
         """
         try:
-            text = self.path.read_text(encoding="utf-8")
+            return read(self.path)
         except FileNotFoundError:
             return State()
-        return State.from_json(json.loads(text))
 
     def save(self, state: State) -> None:
         """Replace the file in one step: a crash leaves either the old state or the new one."""

@@ -207,3 +207,14 @@ def test_wrong_faults_are_refused_and_nothing_changes(wrong: Any, says: str) -> 
 def test_wrong_faults_over_http(rehive_simulator: SimulatorProcess) -> None:
     with pytest.raises(SimulatorError, match=r"400.*Unknown fault 'earthquake'"):
         rehive_simulator.faults(earthquake=True)
+
+
+def test_so_many_calls_in_a_minute(rehive_simulator: SimulatorProcess, api: Api) -> None:
+    rehive_simulator.faults(calls_per_minute=3)
+
+    answers = [api.get() for _ in range(5)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
+    rehive_simulator.advance(60_001)
+    assert api.get().status_code == 200, "what was refused does not count"

@@ -294,3 +294,21 @@ def test_the_help_fits() -> None:
     with contextlib.redirect_stdout(io.StringIO()) as out, pytest.raises(SystemExit):
         cli.main(["--help"])
     assert "--business ID:CODE[:DIVISIBILITY]" in out.getvalue()
+
+
+def test_a_state_to_begin_with_that_stays_as_it_is(rules: Rehive, tmp_path: Path) -> None:
+    invoice = rules.create_invoice(BUSINESS, NEW)
+    file = tmp_path / "rehive.json"
+    StateFile(file).save(rules._state)
+    before = file.read_bytes()
+
+    with SimulatorProcess("--business", f"{BUSINESS}:USD", "--state-from", str(file)) as rehive:
+        assert rehive.outcome(invoice["id"], "pay")["status"] == "paid"
+
+    assert file.read_bytes() == before
+    assert os.listdir(tmp_path) == ["rehive.json"]
+
+
+def test_a_state_to_begin_with_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SimulatorError):
+        SimulatorProcess("--state-from", str(tmp_path / "no.json")).start()
