@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
@@ -32,6 +31,7 @@ from urllib3.exceptions import (
 )
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 
+from oscar_rehive.rehive.alarms import Alarm
 from oscar_rehive.rehive.connecting import connect
 from oscar_rehive.rehive.deadlines import Deadline, seconds_left
 
@@ -87,7 +87,7 @@ class Call:
         self._end = Deadline(min(connect + read, seconds_left()))
         self._due = self._end
         self._socket: socket.socket | None = None
-        self._late = threading.Event()
+        self._alarm: Alarm | None = None  # of the step at hand
         self._is_connecting = False
         self._was_sent = False
 
@@ -98,6 +98,7 @@ class Call:
     def __exit__(self, *exc_info: object) -> None:
         _call.reset(self._token)
         self._let_go()
+        self._alarm = None  # they lead to each other
 
     @property
     def was_never_sent(self) -> bool:
@@ -107,7 +108,11 @@ class Call:
     @property
     def has_waited(self) -> bool:
         """Whether something took so long that it must not be done twice."""
-        return self._late.is_set() or time.monotonic() - self._started > _AT_ONCE_SECONDS
+        return self._is_late or time.monotonic() - self._started > _AT_ONCE_SECONDS
+
+    @property
+    def _is_late(self) -> bool:
+        return self._alarm is not None and self._alarm.has_rung
 
     def left(self) -> float:
         """Seconds until what is done now must be done."""
@@ -132,34 +137,28 @@ class Call:
         """Take ``sock`` for the one to cut off: a twin of it, for TLS takes the first one over."""
         self._let_go()
         self._socket = socket.fromfd(sock.fileno(), socket.AF_INET, socket.SOCK_STREAM)
-        if self._late.is_set():
+        if self._is_late:
             raise TimeoutError
 
     @contextlib.contextmanager
     def in_time(self) -> Iterator[None]:
         """Cut the connection off where the block is late, and raise ``TimeoutError`` then."""
-        late = self._late = threading.Event()
-
-        def cut() -> None:
-            late.set()
-            if self._socket is not None:
-                with contextlib.suppress(OSError):
-                    self._socket.shutdown(socket.SHUT_RDWR)
-
-        alarm = threading.Timer(self.left(), cut)
-        alarm.daemon = True
-        alarm.start()
-        try:
-            yield
-        except Exception:
-            if not late.is_set():
-                raise
-        finally:
-            alarm.cancel()
-            alarm.join()
+        with Alarm(self.left(), self._cut) as alarm:
+            self._alarm = alarm
+            try:
+                yield
+            except Exception:
+                if not alarm.has_rung:
+                    raise
         # A cut connection can also look like an answer that ended properly.
-        if late.is_set():
+        if alarm.has_rung:
             raise TimeoutError("not done in time")
+
+    def _cut(self) -> None:
+        held = self._socket  # its own thread may let go of it now
+        if held is not None:
+            with contextlib.suppress(OSError):
+                held.shutdown(socket.SHUT_RDWR)
 
     def read(self, response: requests.Response) -> bytes:
         """The body. ``iter_content`` waits for a full chunk, and would notice a size that is out of
