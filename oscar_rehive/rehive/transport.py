@@ -17,6 +17,7 @@ from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -271,6 +272,19 @@ class _BoundedAdapter(HTTPAdapter):
 
 
 class _Session(requests.Session):
+    def __init__(self) -> None:
+        super().__init__()
+        self._environment: dict[tuple[str, str], Any] = {}
+
+    def merge_environment_settings(self, url: Any, *given: Any) -> Any:
+        """What the environment says of proxies and certificates is read once for each host: at each call
+        ``requests`` walks through all of it. Every call of ours gives the same."""
+        parts = urlsplit(url)
+        host = parts.scheme, parts.netloc
+        if host not in self._environment:
+            self._environment[host] = super().merge_environment_settings(url, *given)
+        return self._environment[host]
+
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Nowhere. ``requests`` works a redirect out also where it must not follow it, and reads its
         body for that, however long it is and takes."""

@@ -23,10 +23,16 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def make_client() -> Callable[..., Client]:
-    def make(*, api_url: str = API, token: str = TOKEN, business_id: str = BUSINESS_ID) -> Client:
+    def make(
+        *,
+        api_url: str = API,
+        payment_requests_url: str = PAYMENT_REQUESTS,
+        token: str = TOKEN,
+        business_id: str = BUSINESS_ID,
+    ) -> Client:
         return Client(
             api_url=api_url,
-            payment_requests_url=PAYMENT_REQUESTS,
+            payment_requests_url=payment_requests_url,
             token=token,
             business_id=business_id,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 from oscar_rehive.rehive.client import Client, Timeouts
 from oscar_rehive.rehive.exceptions import Throttled, Unreachable
 from tests.rehive.calls import PATIENT, QUICK, failure
-from tests.rehive.samples import INVOICE
+from tests.rehive.samples import INVOICE, page
 from tests.rehive.servers import DRIP_SECONDS, HELLO, Serve, Server, address, answer
 
 Clients = Callable[..., Client]
@@ -165,3 +166,38 @@ def test_p11_connecting_is_tried_once(
 def test_p11_the_limits_are_those_of_the_design() -> None:
     assert (Timeouts().connect, Timeouts().read) == (2.0, 5.0)
     assert QUICK.read > DRIP_SECONDS, "a drip must not be a mere silence"
+
+
+def test_the_environment_is_read_once_and_its_proxy_is_kept_to(
+    make_client: Clients, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At each call ``requests`` walks through all variables, several times."""
+    proxy = serve(lambda connection: answer(connection, HELLO))
+    monkeypatch.setenv("http_proxy", proxy.url)
+    client = make_client(api_url="http://rehive.example/")
+    client.business()
+
+    with monkeypatch.context() as later:
+        later.setattr(
+            "requests.sessions.get_environ_proxies", lambda *_, **__: pytest.fail("again")
+        )
+        client.business()
+
+    assert len(proxy.requests) == 2
+    assert all(one.startswith(b"GET http://rehive.example/") for one in proxy.requests)
+
+
+def test_each_host_has_its_own_way_through_the_environment(
+    make_client: Clients, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = serve(lambda connection: answer(connection, HELLO))
+    direct = serve(lambda connection: answer(connection, json.dumps(page([])).encode()))
+    monkeypatch.setenv("http_proxy", proxy.url)
+    monkeypatch.setenv("no_proxy", "localhost")
+    client = make_client(api_url="http://rehive.example/", payment_requests_url=direct.url)
+
+    for _ in range(2):
+        client.business()
+        assert list(client.webhooks()) == []
+
+    assert (len(proxy.requests), len(direct.requests)) == (2, 2)
