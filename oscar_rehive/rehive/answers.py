@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from oscar_rehive.rehive.exceptions import (
@@ -20,7 +21,6 @@ from oscar_rehive.rehive.exceptions import (
     Unreachable,
 )
 from oscar_rehive.rehive.hiding import Secret
-from oscar_rehive.rehive.transport import Answer, NoAnswer
 
 MAX_WAIT_SECONDS = 3600
 DEFAULT_WAIT_SECONDS = 10
@@ -29,6 +29,26 @@ MAX_DEPTH = 64
 """Rehive's own answers are less than ten deep; whoever walks through one must not run out of stack."""
 
 REMOVED = "[removed]"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back, whoever sent it."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class NoAnswer:
+    """``fault`` is a word for it. ``was_never_sent``: not a byte of the request has left. ``was_rushed``: it
+    had less than the usual time."""
+
+    fault: str
+    was_never_sent: bool = False
+    was_rushed: bool = False
+    is_too_large: bool = False
 
 
 def interpret(outcome: Answer | NoAnswer, secrets: Iterable[str]) -> Any:

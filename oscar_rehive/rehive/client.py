@@ -9,20 +9,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
-
-import requests
-from requests.auth import AuthBase
 
 from oscar_rehive.rehive import wire
 from oscar_rehive.rehive.answers import interpret, unwrap
+from oscar_rehive.rehive.deadlines import CONNECT_SECONDS, READ_SECONDS
 from oscar_rehive.rehive.exceptions import RehiveError, Unauthorised
 from oscar_rehive.rehive.gates import Gate, OpenGate
 from oscar_rehive.rehive.hiding import Secret, SecretBytes
 from oscar_rehive.rehive.paging import Page, Rows, read_invoices, read_page, read_pages
 from oscar_rehive.rehive.sharing import Questions
-from oscar_rehive.rehive.transport import CONNECT_SECONDS, READ_SECONDS, exchange, pooled_session
+
+if TYPE_CHECKING:
+    import requests
 
 PAGE_SIZE = 250
 MAX_PAGES = 400
@@ -45,7 +45,7 @@ class Timeouts:
     read: float = READ_SECONDS
 
 
-class _TokenAuth(AuthBase):
+class _TokenAuth:
     """Sets our token. As an auth object it also keeps a machine's ``.netrc`` from replacing the
     header, which ``requests`` does to plain headers."""
 
@@ -85,7 +85,11 @@ class Client:
         self._requests_url = f"{user_url}requests/"
         self._token = token = Secret(token)
         self._auth = _TokenAuth(token)
-        self._session = session or pooled_session()
+        # Loaded here, by the first client: it takes a shop's process as long to start as half of the plugin.
+        from oscar_rehive.rehive import transport
+
+        self._session = session or transport.pooled_session()
+        self._exchange = transport.exchange
         self._gate = gate or OpenGate()
         self._questions = Questions()
 
@@ -277,7 +281,7 @@ class Client:
             headers["Content-Type"] = "application/json"
         if idempotency_key:
             headers["Idempotency-Key"] = idempotency_key
-        outcome = exchange(
+        outcome = self._exchange(
             self._session,
             method,
             url,

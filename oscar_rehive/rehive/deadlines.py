@@ -11,6 +11,10 @@ import time
 from collections.abc import Iterator
 from contextvars import ContextVar
 
+CONNECT_SECONDS = 2.0
+READ_SECONDS = 5.0
+"""What one call may take at the most."""
+
 
 class Deadline:
     """A moment ``seconds`` from now, by a clock that nobody sets."""

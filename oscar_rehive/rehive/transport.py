@@ -10,9 +10,8 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
@@ -33,15 +32,18 @@ from urllib3.exceptions import (
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 
 from oscar_rehive.rehive.alarms import Alarm
+from oscar_rehive.rehive.answers import Answer, NoAnswer
 from oscar_rehive.rehive.connecting import connect
-from oscar_rehive.rehive.deadlines import Deadline, seconds_left
+from oscar_rehive.rehive.deadlines import (
+    CONNECT_SECONDS,
+    READ_SECONDS,
+    Deadline,
+    seconds_left,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
     from urllib3.connectionpool import ConnectionPool
-
-CONNECT_SECONDS = 2.0
-READ_SECONDS = 5.0
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Unpacked. A page of a list is the largest answer, with a few kilobytes a row; parsed, the most
@@ -53,26 +55,6 @@ _AT_ONCE_SECONDS = 0.5
 
 class BodyTooLarge(HTTPError):
     """The answer's body does not end at a sane size."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came back, whoever sent it."""
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-
-
-@dataclass(frozen=True)
-class NoAnswer:
-    """``fault`` is a word for it. ``was_never_sent``: not a byte of the request has left. ``was_rushed``: it
-    had less than the usual time."""
-
-    fault: str
-    was_never_sent: bool = False
-    was_rushed: bool = False
-    is_too_large: bool = False
 
 
 class Call:
