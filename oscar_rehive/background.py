@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from functools import partial
-from threading import BoundedSemaphore
+from threading import Lock
 from typing import Any
 
 from django.db import connections
@@ -31,6 +33,9 @@ deliveries. Known by its name, for Django and the package have one each, and may
 WAITING = 40
 """How many pieces may wait in each lane of a process."""
 
+KEPT_SECONDS = 60.0
+"""How long a connection to the database is kept for the next piece, in a lane where one always waits."""
+
 
 class Lane:
     """Threads of this process for one kind of work, ``at_once`` pieces at a time. One kind that is slow
@@ -44,7 +49,7 @@ class Lane:
             os.register_at_fork(after_in_child=self._start)
 
     def _start(self) -> None:
-        self._room = BoundedSemaphore(self.at_once + WAITING)
+        self._pieces = _Pieces(self.at_once + WAITING)
         # Makes its threads when there is work for them.
         self._pool = ThreadPoolExecutor(self.at_once, f"oscar_rehive.{self.name}")
 
@@ -54,28 +59,94 @@ class Lane:
         What ``work`` raises is logged and nothing else. It must be committed already what it is about,
         and it has to bound its time by itself.
         """
-        if not self._room.acquire(blocking=False):
-            logger.warning("Too much waits for %s; rehive_reconcile does it.", self.name)
+        if not self._pieces.put(work):
             return False
         try:
-            self._pool.submit(self._run, work, self._room)
+            self._pool.submit(self._run, self._pieces)
         except RuntimeError as error:  # the process is ending, or no thread can be had
-            self._room.release()
+            if not self._pieces.take_back(work):
+                return True  # a thread that is there has begun with it
             logger.warning("No work is begun: %s; rehive_reconcile does it.", error)
             return False
         return True
 
-    @staticmethod
-    def _run(work: Callable[[], object], room: BoundedSemaphore) -> None:
+    def _run(self, pieces: _Pieces) -> None:
+        """Do what waits, until nothing does."""
+        since = time.monotonic()
         try:
-            work()
-        except Exception:
-            logger.exception("Work in the background failed; rehive_reconcile repeats it.")
+            while work := pieces.begin():
+                try:
+                    work()
+                except Exception:
+                    logger.exception("Work in the background failed; rehive_reconcile repeats it.")
+                finally:
+                    pieces.end()
+                _close_what_is_broken()
+                if time.monotonic() - since > KEPT_SECONDS:
+                    connections.close_all()
+                    since = time.monotonic()
         finally:
             # Django closes those of requests only; one that waits here for hours would be dropped by
             # its server, and counts against what that server allows.
             connections.close_all()
-            room.release()
+        if refused := pieces.refused():
+            logger.warning(
+                "%s found no room among what waits for %s; rehive_reconcile does it.",
+                refused,
+                self.name,
+            )
+
+
+class _Pieces:
+    """Of work: those that wait, and how many are not done yet, at the most ``room``."""
+
+    def __init__(self, room: int) -> None:
+        self._lock = Lock()
+        self._room = room
+        self._waiting: deque[Callable[[], object]] = deque()
+        self._refused = 0
+
+    def put(self, work: Callable[[], object]) -> bool:
+        with self._lock:
+            if not self._room:
+                self._refused += 1
+                return False
+            self._room -= 1
+            self._waiting.append(work)
+            return True
+
+    def take_back(self, work: Callable[[], object]) -> bool:
+        """Whether nobody has begun with it."""
+        with self._lock:
+            if work not in self._waiting:
+                return False
+            self._waiting.remove(work)
+            self._room += 1
+            return True
+
+    def begin(self) -> Callable[[], object] | None:
+        with self._lock:
+            return self._waiting.popleft() if self._waiting else None
+
+    def end(self) -> None:
+        with self._lock:
+            self._room += 1
+
+    def refused(self) -> int:
+        """How many found no room since somebody asked last. Asked when nothing waits: once for all that come
+        too many together, and not a line in the log for each."""
+        with self._lock:
+            refused, self._refused = self._refused, 0
+            return refused
+
+
+def _close_what_is_broken() -> None:
+    """Lest the next piece fail with it. A connection that is good is kept for it, also where Django would
+    close it at the end of each request."""
+    for connection in connections.all(initialized_only=True):
+        has_other_mode = connection.autocommit != connection.settings_dict["AUTOCOMMIT"]
+        if connection.errors_occurred or has_other_mode:
+            connection.close()
 
 
 REHIVE = Lane("Rehive", at_once=4)
