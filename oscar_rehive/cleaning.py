@@ -18,9 +18,14 @@ _LINE_ESCAPES = {"\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t"}
 _CUT = re.compile(r"\\*(?:u[0-9a-fA-F]{0,3})?…?\Z")
 """How a text ends that was cut, maybe within what stands for one letter."""
 
+_LONGEST_CUT = 5
+"""Without backslashes."""
+
 
 def storable_text(text: str) -> str:
     """``text`` without what PostgreSQL refuses: NUL, and halves of surrogate pairs."""
+    if text.isascii():  # as almost all that comes
+        return text.replace("\0", "")
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
@@ -49,7 +54,9 @@ def without_secrets(text: str) -> str:
     name, in a body that is no JSON, written with JSON's escapes (also those of JSON within JSON), or cut
     off by the end of the text."""
     for secret in conf.secrets():
-        text = _everywhere(secret).sub(REDACTED, text)
+        # Without a backslash it can only stand there as it is, and to look for that costs nothing.
+        if "\\" in text or storable_text(secret) in text:
+            text = _everywhere(secret).sub(REDACTED, text)
     for secret in conf.secrets():
         text = _without_its_beginning(text, secret)
     return text
@@ -89,8 +96,9 @@ def _written(letter: str) -> str:
 def _without_its_beginning(text: str, secret: str) -> str:
     """``text``, unless it ends within ``secret``: a column, or a limit, may have cut it there."""
     letters = _letters(secret)
-    longest_letter = 32  # two numbers with eight backslashes each, and to spare
-    window = max(0, len(text) - len(letters) * longest_letter)
+    # Two numbers with eight backslashes each, and to spare; one letter where there are none.
+    longest_letter = 32 if "\\" in text else 1
+    window = max(0, len(text) - len(letters) * longest_letter - _LONGEST_CUT)
     for hit in _first(secret).finditer(text, window):
         start = end = hit.start()
         found = 0
