@@ -67,6 +67,14 @@ def reads_on(outlook: Outlook, read: int) -> bool:
     return 0 < left <= outlook.due
 
 
+def spares_questions(count: int | None, read: int, due: int) -> bool:
+    """Whether the rest of a list of ``count`` rows (None: unknown), of which so many pages are ``read``,
+    costs no more than a question for each that is still ``due``."""
+    if count is None:
+        return read < due // 2
+    return 0 < _divided(count, PAGE_SIZE) - read <= due
+
+
 def share_of_pass(pages: int, since: timedelta | None, *, is_sought: bool) -> int:
     """How many of the ``pages`` of a pass a run reads, ``since`` the last one (None: there was none): what
     has ended may change too, and nothing else tells of it."""

@@ -25,6 +25,7 @@ from oscar_rehive.payments.listing import (
     pages_in_all,
     reads_on,
     share_of_pass,
+    spares_questions,
 )
 from oscar_rehive.payments.plans import Plan
 from oscar_rehive.payments.rules import ANSWERED, News, settle_news
@@ -211,13 +212,20 @@ class _Look:
         if not stamps or not is_open(self.business, timeouts=Timeouts()):
             return told
         words = ",".join(sorted(status.value for status in PAID))
-        rows = self.client.payment_requests(status__in=words, created__gte=str(min(stamps)))
+        read, count = 0, None
         try:
-            for nth, remote in enumerate(rows):
-                refunds = read_refunds_inside(remote)
-                if remote.id in wanted and refunds is not None:
-                    told[remote.id] = refunds
-                if len(told) == len(wanted) or nth >= PAGE_SIZE * (len(wanted) // 2):
+            # Others' invoices may be among them: the first page tells how many there are.
+            while not read or spares_questions(count, read, len(wanted) - len(told)):
+                read += 1
+                page = self.client.payment_request_page(
+                    read, status__in=words, created__gte=str(min(stamps))
+                )
+                count = page.count if read == 1 else count
+                for remote in page.invoices:
+                    refunds = read_refunds_inside(remote)
+                    if remote.id in wanted and refunds is not None:
+                        told[remote.id] = refunds
+                if page.is_last:
                     break
         except RehiveError:
             shut(self.business)

@@ -146,11 +146,14 @@ class Client:
         the same. So one that cannot be read is left out. Raises ``ValueError`` for an empty filter,
         which is none: it would bring the whole list.
         """
-        for name, value in filters.items():
-            if not value.strip():
-                raise ValueError(f"The filter {name} is empty.")
         return read_invoices(
-            self._pages(self._requests_url, timeouts=timeouts, filters=filters), ()
+            self._pages(self._requests_url, timeouts=timeouts, filters=_real(filters)), ()
+        )
+
+    def payment_request_page(self, number: int, **filters: str) -> Page:
+        """The page of that number, from 1 on, of the same list, ``PAGE_SIZE`` a page."""
+        return read_page(
+            self._asks_for_page(self._requests_url, filters=_real(filters)), number, size=PAGE_SIZE
         )
 
     def update_invoice(
@@ -293,3 +296,10 @@ class Client:
             auth=self._auth,
         )
         return interpret(outcome, [self._token, (body or {}).get("secret", "")])
+
+
+def _real(filters: dict[str, str]) -> dict[str, str]:
+    for name, value in filters.items():
+        if not value.strip():
+            raise ValueError(f"The filter {name} is empty.")
+    return filters

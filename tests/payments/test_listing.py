@@ -13,6 +13,7 @@ from oscar_rehive.payments.listing import (
     pages_to_meet_all,
     reads_on,
     share_of_pass,
+    spares_questions,
 )
 
 
@@ -113,3 +114,21 @@ def test_a_long_list_is_read_in_a_few_hours(pages: int, minutes: int | None, sha
 
 def test_what_is_sought_is_worth_more() -> None:
     assert share_of_pass(400, timedelta(minutes=5), is_sought=True) == MOST_PAGES
+
+
+@pytest.mark.parametrize(
+    ("count", "read", "due", "spares"),
+    [
+        (1000, 1, 3, True),  # three pages, or three questions
+        (1000, 1, 2, False),
+        (250, 1, 10, False),  # that was all of it
+        (10_000_000, 1, 250, False),
+        (None, 1, 4, True),
+        (None, 2, 4, False),
+        (500, 1, 0, False),
+    ],
+)
+def test_a_list_of_others_too_is_read_on_where_that_spares_questions(
+    count: int | None, read: int, due: int, spares: bool
+) -> None:
+    assert spares_questions(count, read, due) is spares

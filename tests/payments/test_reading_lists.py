@@ -18,6 +18,7 @@ from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.rehive import wire
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import NotFound, Refused, RehiveError, Unintelligible
+from oscar_rehive.rehive.paging import Page
 from tests.payments.pages import business, read, shuffled, strangers
 from tests.steps import (
     RETURN_URL,
@@ -168,6 +169,27 @@ class TestWhatWasRefundedOfWhatIsPaid:
         payments = OrderPayment.objects.in_bulk([one.payment_id for one in made])
         assert payments[made[0].payment_id].paid_at is None, "a part of it was given back"
         assert all(payments[one.payment_id].paid_at for one in made[1:5])
+
+    def test_where_many_of_others_are_among_them_each_is_asked_for(
+        self, rehive: Any, invoices: Any, calls: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The first page tells so."""
+        made = invoices(3)
+        for one in made:
+            rehive.outcome(one.remote_id, "pay")
+        real, pages = Client.payment_request_page, []
+
+        def page(self: Client, number: int, **filters: str) -> Page:
+            pages.append(number)
+            return dataclasses.replace(
+                real(self, number, **filters), invoices=(), count=1_000_000, is_last=False
+            )
+
+        monkeypatch.setattr(Client, "payment_request_page", page)
+        calls()
+
+        assert reconcile().paid == 3
+        assert (pages, calls()["refunds"]) == ([1], 3)
 
     @pytest.mark.parametrize("door", ["shut", "forbidden", "lying", "empty"])
     def test_where_that_is_shut_each_is_asked_for(
