@@ -6,13 +6,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 from oscar.apps.checkout.signals import post_checkout
 from oscar.core.loading import get_class, get_model
 from oscar.test.factories import UserFactory
 
+from oscar_rehive import conf
 from oscar_rehive.models import Entry, Invoice, OrderPayment
+from oscar_rehive.payments.gateway import currency_key
+from oscar_rehive.remembering import remember
 from oscar_rehive.tokens import payment_token
 from tests.checkout.conftest import Shopper
 from tests.steps import payment_page
@@ -60,6 +65,23 @@ class TestAnOrderIsPlaced:
 
         assert rehive.requests() == []
         assert not Invoice.objects.exists()
+
+    def test_it_takes_few_statements_more_than_oscars_own(self, ready: Shopper) -> None:
+        """Three are ours; the lines in the basket are counted where Oscar's middleware does, and freezing
+        it is one more."""
+        # As every process knows that has opened an invoice within the hour.
+        remember(currency_key(conf.current().businesses["USD"]), ("USD", 2), 60)
+
+        with CaptureQueriesContext(connection) as captured:
+            ready.place()
+
+        statements = [one["sql"] for one in captured]
+        ours = [sql for sql in statements if "oscar_rehive_" in sql]
+        assert len(ours) <= 3, "\n".join(ours)
+        counted = [sql for sql in statements if "COUNT" in sql and 'FROM "basket_line"' in sql]
+        assert len(counted) == 1, "\n".join(counted)
+        frozen = [sql for sql in statements if 'UPDATE "basket_basket"' in sql and "Frozen" in sql]
+        assert len(frozen) == 2
 
     def test_p3_no_confirmation_goes_out_before_the_payment(
         self, ready: Shopper, mailoutbox: list[Any]
