@@ -7,6 +7,7 @@ where a host has eight.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import queue
 import socket
@@ -74,6 +75,9 @@ def connect(
 
 def look_up(host: str, port: int, *, seconds: float) -> list[Any]:
     """What ``socket.getaddrinfo`` says. Raises ``TimeoutError`` where it says nothing within ``seconds``."""
+    host = host.strip("[]")
+    if _is_address(host):
+        return _addresses(host, port)
     due = Deadline(seconds)
     slots = _slots
     if not slots.acquire(timeout=seconds):
@@ -82,7 +86,7 @@ def look_up(host: str, port: int, *, seconds: float) -> list[Any]:
 
     def ask() -> None:
         try:
-            told.put(_addresses(host.strip("[]"), port))
+            told.put(_addresses(host, port))
         except Exception as error:
             told.put(error.with_traceback(None))
         finally:
@@ -99,6 +103,15 @@ def look_up(host: str, port: int, *, seconds: float) -> list[Any]:
     if isinstance(found, Exception):
         raise found
     return found
+
+
+def _is_address(host: str) -> bool:
+    """Whether there is nothing to look up, for which nobody is asked and no thread is needed."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _addresses(host: str, port: int) -> list[Any]:

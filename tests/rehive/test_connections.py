@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from oscar_rehive.rehive.client import Client, Timeouts
+from oscar_rehive.rehive.connecting import look_up
 from oscar_rehive.rehive.exceptions import Throttled, Unreachable
 from tests.rehive.calls import PATIENT, QUICK, failure
 from tests.rehive.samples import INVOICE, page
@@ -144,6 +145,13 @@ def test_what_was_sent_to_no_such_host_has_not_happened(
 
     assert isinstance(error, Unreachable)
     assert error.may_have_happened is False
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "[::1]"])
+def test_an_address_is_not_looked_up(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setattr("threading.Thread.start", lambda thread: pytest.fail("a thread"))
+
+    assert {one[4][:2] for one in look_up(host, 80, seconds=1)} == {(host.strip("[]"), 80)}
 
 
 def test_p11_connecting_is_tried_once(
