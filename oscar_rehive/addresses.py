@@ -1,4 +1,4 @@
-"""Keeping the addresses of payments out of the shop's log: whoever has one opens that payment's pages."""
+"""Keeping the addresses of payments out of the shop's log and of what is stored: whoever has one opens that payment's pages."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ WRITE_ADDRESSES = ("django.request", "django.security.csrf")
 _SIGNED = re.compile(r"[\w-]+(:[\w-]+)?:[\w-]{43}(?![\w-])", re.ASCII)
 
 
-def _without_tokens(record: logging.LogRecord) -> bool:
+def without_tokens(text: str) -> str:
+    """``text`` without what makes an address in it that of a payment."""
+    return _SIGNED.sub("[removed]", text)
+
+
+def _cleaned(record: logging.LogRecord) -> bool:
     if isinstance(record.args, tuple):
         record.args = tuple(
-            _SIGNED.sub("[removed]", one) if isinstance(one, str) else one for one in record.args
+            without_tokens(one) if isinstance(one, str) else one for one in record.args
         )
     return True
 
@@ -24,4 +29,4 @@ def keep_out_of_the_log() -> None:
     """Django logs the address of each answer from 400 on, also of those that are given before or instead
     of a view of ours: a wrong method, a missing CSRF cookie, an error."""
     for name in WRITE_ADDRESSES:
-        logging.getLogger(name).addFilter(_without_tokens)
+        logging.getLogger(name).addFilter(_cleaned)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from oscar_rehive import views
+from oscar_rehive.payments import deliveries
 from oscar_rehive.tokens import payment_token, placed_token
 from tests.checkout.pages import buttons_of
 from tests.steps import payment_page
@@ -94,3 +96,17 @@ def test_at_the_address_of_the_cancel_button_is_the_page_with_the_button(
 
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST, OPTIONS")
     assert buttons_of(answer)["Choose another payment method"] == payment_page("cancel", order)
+
+
+def test_a_delivery_that_names_the_return_address_is_kept_without_its_token(
+    place_order: Any,
+) -> None:
+    """It is shown in the admin, and given out with what is kept of a customer."""
+    order = place_order()
+    address = f"https://shop.example.com{payment_page('return', order)}"
+    body = {"data": {"id": "abc", "return_url": address, "webhook": "https://a.example/b"}}
+
+    delivery = deliveries.store(json.dumps(body).encode())
+
+    assert payment_token(order.number) not in delivery.body
+    assert json.loads(delivery.body)["data"]["webhook"] == "https://a.example/b"

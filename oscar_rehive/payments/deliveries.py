@@ -14,6 +14,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from oscar_rehive import conf, numbers
+from oscar_rehive.addresses import without_tokens
 from oscar_rehive.background import REHIVE, have_done
 from oscar_rehive.cleaning import storable, storable_text, without_secrets
 from oscar_rehive.databases import database_of
@@ -88,7 +89,8 @@ def _read(body: bytes, fault: str) -> Delivery:
         delivery.reference = _told(hint.reference)[:255]
         delivery.event_id = _told(hint.event_id)[:128]
     # Cut first, for a large body takes its time, and again, for what was removed may have been shorter.
-    delivery.body = without_secrets(text[:MAX_KEPT_CHARACTERS])[:MAX_KEPT_CHARACTERS]
+    cleaned = without_tokens(without_secrets(text[:MAX_KEPT_CHARACTERS]))
+    delivery.body = cleaned[:MAX_KEPT_CHARACTERS]
     return delivery
 
 
