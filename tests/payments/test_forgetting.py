@@ -15,6 +15,7 @@ from django.utils import timezone
 from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment, RefusedDeliveries
 from oscar_rehive.payments import deliveries
 from oscar_rehive.payments.deliveries import forget_old, forgetting, old_deliveries
+from oscar_rehive.payments.reconciling import reconcile
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +34,14 @@ def test_what_is_through_is_forgotten_when_it_is_old(state: str) -> None:
     assert forget_old() == 1
     assert list(Delivery.objects.all()) == [young]
     assert forget_old() == 0
+
+
+def test_each_run_of_reconcile_forgets(rehive: Any) -> None:
+    delivery(KEPT + timedelta(minutes=1))
+
+    reconcile()
+
+    assert not Delivery.objects.exists()
 
 
 @pytest.mark.parametrize("span", [timedelta(days=7), 7 * 86_400, timedelta(days=400)])
