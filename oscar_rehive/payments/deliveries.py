@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
@@ -17,7 +18,7 @@ from oscar_rehive import conf, numbers
 from oscar_rehive.addresses import without_tokens
 from oscar_rehive.background import REHIVE, have_done
 from oscar_rehive.cleaning import storable, storable_text, without_secrets
-from oscar_rehive.databases import database_of
+from oscar_rehive.databases import database_of, in_parts
 from oscar_rehive.logs import Log, about
 from oscar_rehive.models import Delivery, Entry, Invoice, OrderPayment, RefusedDeliveries
 from oscar_rehive.payments.adopting import NotOpened, adopt
@@ -45,6 +46,9 @@ MAX_TRIES = 50
 KEPT_FOR = timedelta(days=30)
 """How often a delivery is tried in vain where the shop's own code fails, and for how long where Rehive
 cannot be asked."""
+
+AT_ONCE = 500
+"""How many rows are named in one statement."""
 
 FORGOTTEN_AT_ONCE = 500
 MOST_FORGOTTEN = 50_000
@@ -224,13 +228,13 @@ def work_on_waiting(remote_id: str, reference: str, *, since: datetime) -> list[
     """
     # Read before Rehive is asked: one that comes meanwhile may tell something newer.
     hint = {"remote_id": remote_id, "reference": reference}
-    waiting = list(Delivery.objects.filter(state=Delivery.State.NEW, **hint).order_by("pk"))
+    found = Delivery.objects.filter(state=Delivery.State.NEW, **hint).defer("body")
+    waiting = list(found.order_by("pk"))
     newest = max((one.received_at for one in waiting), default=since)
     known = Invoice.objects.filter(seen_since(max(since, newest)), remote_id=remote_id)
     if waiting and known.exists():
         # A page has shown it since they came.
-        for delivery in waiting:
-            _finish(delivery, Delivery.State.DONE, "")
+        _finish(waiting, Delivery.State.DONE, "")
     elif waiting:
         _settle(waiting)
     return [delivery for delivery in waiting if delivery.state == Delivery.State.NEW]
@@ -243,26 +247,22 @@ def _settle(alike: list[Delivery]) -> OrderPayment | None:
             payment = _settle_hint(alike[0])
     except (RehiveError, ImproperlyConfigured) as error:
         # Not counted as a try: after 50 runs into an outage, what it was about was lost for good.
-        for delivery in alike:
-            delivery.reason = _told(str(error))
-            if delivery.received_at < timezone.now() - KEPT_FOR:
-                _finish(delivery, Delivery.State.UNUSABLE, delivery.reason)
-            else:
-                delivery.save(update_fields=["reason"])
+        since, reason = timezone.now() - KEPT_FOR, _told(str(error))
+        _finish([one for one in alike if one.received_at < since], Delivery.State.UNUSABLE, reason)
+        _write([one for one in alike if one.received_at >= since], reason=reason)
         raise
     except Exception as error:
         # Nobody knows what a shop's own code raises; counted as a try, so that it is no crash loop
         # (P7).
         logger.exception("Delivery %s failed", alike[0].pk)
-        for delivery in alike:
-            final = delivery.tries + 1 >= MAX_TRIES
-            _finish(delivery, Delivery.State.UNUSABLE if final else Delivery.State.NEW, str(error))
+        again = [one for one in alike if one.tries + 1 < MAX_TRIES]
+        _finish([one for one in alike if one not in again], Delivery.State.UNUSABLE, str(error))
+        _finish(again, Delivery.State.NEW, str(error))
         return None
-    for delivery in alike:
-        if payment is None:
-            _finish(delivery, Delivery.State.UNUSABLE, "This shop has no such invoice.")
-        else:
-            _finish(delivery, Delivery.State.DONE, "")
+    if payment is None:
+        _finish(alike, Delivery.State.UNUSABLE, "This shop has no such invoice.")
+    else:
+        _finish(alike, Delivery.State.DONE, "")
     return payment
 
 
@@ -300,11 +300,17 @@ def lost_attempts(reference: str) -> QuerySet[Invoice]:
     )
 
 
-def _finish(delivery: Delivery, state: Delivery.State, reason: str) -> None:
-    delivery.state = state
-    delivery.reason = _told(reason)
-    delivery.tries += 1
-    delivery.done_at = None if state is Delivery.State.NEW else timezone.now()
-    delivery.save(update_fields=["state", "reason", "tries", "done_at"])
-    age = (timezone.now() - delivery.received_at).total_seconds()
-    numbers.took("delivery_seconds", age, outcome=state.value)
+def _finish(alike: Sequence[Delivery], state: Delivery.State, reason: str) -> None:
+    now = timezone.now()
+    done_at = None if state is Delivery.State.NEW else now
+    _write(alike, state=state, reason=_told(reason), tries=F("tries") + 1, done_at=done_at)
+    for one in alike:
+        one.state = state
+        age = (now - one.received_at).total_seconds()
+        numbers.took("delivery_seconds", age, outcome=state.value)
+
+
+def _write(alike: Sequence[Delivery], **values: Any) -> None:
+    """One statement for all of them, or a few: after an outage there are hundreds."""
+    for pks in in_parts([one.pk for one in alike], AT_ONCE):
+        Delivery.objects.filter(pk__in=pks).update(**values)

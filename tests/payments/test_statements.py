@@ -98,3 +98,14 @@ def test_the_mail(paid: Invoice, mailoutbox: list[Any]) -> None:
     statements = [one["sql"] for one in captured]
     assert len(mailoutbox) == 1
     assert len(statements) <= 12, shown(statements)
+
+
+@pytest.mark.usefixtures("_no_mail")
+def test_many_deliveries_about_one_invoice_take_as_many_as_one(paid: Invoice) -> None:
+    """After an outage there are hundreds: each was written by itself."""
+    delivered(paid)
+    for _ in range(9):
+        Delivery.objects.create(remote_id=paid.remote_id, reference=paid.order_number)
+
+    assert_nothing_new(delivered(paid))
+    assert not Delivery.objects.exclude(state=Delivery.State.DONE).exists()
