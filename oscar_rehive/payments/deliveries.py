@@ -301,11 +301,11 @@ def lost_attempts(reference: str) -> QuerySet[Invoice]:
 
 
 def _finish(alike: Sequence[Delivery], state: Delivery.State, reason: str) -> None:
-    now = timezone.now()
+    now, reason = timezone.now(), _told(reason)
     done_at = None if state is Delivery.State.NEW else now
-    _write(alike, state=state, reason=_told(reason), tries=F("tries") + 1, done_at=done_at)
+    _write(alike, state=state, reason=reason, tries=F("tries") + 1, done_at=done_at)
     for one in alike:
-        one.state = state
+        one.state, one.reason = state, reason
         age = (now - one.received_at).total_seconds()
         numbers.took("delivery_seconds", age, outcome=state.value)
 

@@ -94,6 +94,23 @@ def test_what_the_shop_s_own_code_breaks_is_not_tried_for_ever(
     assert (kept.state, kept.reason) == (Delivery.State.UNUSABLE, "a signal receiver's")
 
 
+def test_what_it_breaks_is_told_by_the_run_that_met_it(
+    paid: Invoice, client: Browser, monkeypatch: pytest.MonkeyPatch, later: Any
+) -> None:
+    def broken(*args: Any, **kwargs: Any) -> Any:
+        raise ZeroDivisionError("a signal receiver's")
+
+    for module in (deliveries, stages):
+        monkeypatch.setattr(module, "refresh", broken)
+    monkeypatch.setattr(stages, "is_of_interest", lambda business: False)  # asked about singly
+    later.waits()
+    delivered(client, paid)
+
+    told = [one for one in reconcile().failures if one.startswith("delivery ")]
+
+    assert told == [f"delivery {Delivery.objects.get().pk}: a signal receiver's"]
+
+
 def test_what_it_breaks_does_not_hide_the_other_invoices_of_a_page(
     rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
