@@ -2,6 +2,7 @@
 mails go nowhere. A benchmark may ask for more in the environment:
 
 BENCHMARK_SHARED_CACHE=1       a cache that all processes of the shop see
+BENCHMARK_QUEUE=1              workers do the work, in a queue that is a table of the database
 BENCHMARK_CALLS_PER_MINUTE=n   what the shop believes that Rehive lets it ask
 BENCHMARK_MIDDLEWARE=none      no middleware at all
 BENCHMARK_URLS=…               another URLconf
@@ -10,7 +11,7 @@ BENCHMARK_URLS=…               another URLconf
 import os
 
 from sandbox.settings import *
-from sandbox.settings import DATABASES, OSCAR_REHIVE
+from sandbox.settings import DATABASES, INSTALLED_APPS, OSCAR_REHIVE
 
 DATABASES["default"]["CONN_MAX_AGE"] = 600
 OSCAR_REHIVE["CALLS_PER_MINUTE"] = int(os.environ.get("BENCHMARK_CALLS_PER_MINUTE", 1_000_000))
@@ -23,6 +24,9 @@ if "BENCHMARK_SHARED_CACHE" in os.environ:
             "LOCATION": "benchmark_cache",
         }
     }
+if "BENCHMARK_QUEUE" in os.environ:
+    INSTALLED_APPS = [*INSTALLED_APPS, "django_tasks_db"]
+    TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 if os.environ.get("BENCHMARK_MIDDLEWARE") == "none":
     MIDDLEWARE = []
 ROOT_URLCONF = os.environ.get("BENCHMARK_URLS", "sandbox.urls")

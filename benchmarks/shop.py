@@ -134,7 +134,7 @@ def make_template(server_url: str) -> None:
             subprocess.run(
                 [sys.executable, "-m", "django", *command],
                 cwd=ROOT,
-                env=shop.environment(BENCHMARK_SHARED_CACHE="1"),
+                env=shop.environment(BENCHMARK_SHARED_CACHE="1", BENCHMARK_QUEUE="1"),
                 check=True,
             )
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -101,6 +102,17 @@ def test_a_claim_of_the_dead_is_void(us: Claimant, owner: Any, is_void: bool) ->
     claimed_by(owner())
 
     assert us.win(["a", "b"]) == ({"a", "b"} if is_void else {"a"})
+
+
+def test_where_asking_would_kill_it_a_process_is_taken_for_alive(
+    us: Claimant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows os.kill ends a process, whatever the signal."""
+    windows = SimpleNamespace(name="nt", getpid=os.getpid, kill=None)
+    claimed_by(f"{HOST} {a_dead_process()} x")
+    monkeypatch.setattr(claiming, "os", windows)
+
+    assert us.win(["a", "b"]) == {"a"}
 
 
 def test_a_claim_of_another_machine_ends_by_itself(us: Claimant) -> None:
