@@ -20,6 +20,7 @@ from oscar_rehive.payments.ending import refused
 from oscar_rehive.payments.locking import under_lock
 from oscar_rehive.payments.opening import Busy, NotPayable, open_invoice
 from oscar_rehive.payments.plans import Move, Plan
+from oscar_rehive.payments.progress import Stage, progress_of
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.rules import mark_paid
 from oscar_rehive.payments.weighing import digest
@@ -55,6 +56,24 @@ def test_while_an_invoice_is_being_opened_nobody_else_opens_one(
     Invoice.objects.update(lease_ends_at=timezone.now() + timedelta(seconds=60))
     with pytest.raises(Busy):
         opened(order)
+
+
+def test_while_it_is_being_opened_its_page_says_so_and_offers_no_button(
+    rehive: Any, place_order: Any
+) -> None:
+    order = place_order()
+    answer_lost(rehive, order)
+
+    def stage() -> str:
+        progress = progress_of(order.number)
+        assert progress is not None
+        return progress.stage
+
+    Invoice.objects.update(lease_ends_at=timezone.now() + timedelta(seconds=10))
+    assert stage() == Stage.OPENING
+
+    Invoice.objects.update(lease_ends_at=timezone.now() - timedelta(seconds=10))
+    assert stage() == Stage.OPEN
 
 
 def test_after_a_look_that_failed_the_shopper_may_try_again_at_once(
