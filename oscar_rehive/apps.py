@@ -17,7 +17,14 @@ class OscarRehiveConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from oscar_rehive import addresses, checks, numbers, signals
+        from oscar_rehive import (  # each of the checks registers itself
+            addresses,
+            checks,
+            checks_of_databases,  # noqa: F401
+            checks_of_goods,  # noqa: F401
+            numbers,
+            signals,
+        )
 
         addresses.keep_out_of_the_log()
         # Here and not with the first payment, whose transaction others wait for.

@@ -1,24 +1,30 @@
-"""Django system checks: each names what is wrong with the installation, and the hint how to mend it."""
+"""Django system checks: each names what is wrong with the installation, and the hint how to mend it. Those
+of databases and of what is for sale have modules of their own."""
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.db import connections
 from django.urls import NoReverseMatch, reverse
 
 from oscar_rehive import conf
 from oscar_rehive.background import workers_task
-from oscar_rehive.databases import database_of
+from oscar_rehive.mounting import (
+    CHECKOUT,
+    INCLUDE,
+    OSCARS_CHECKOUT,
+    has_oscars_checkout,
+    is_included,
+    stands_behind_oscar,
+)
 from oscar_rehive.rehive.wire import is_loopback, is_web_address
 from oscar_rehive.simulator.demo import DEMO_TOKEN, DEMO_WEBHOOK_SECRET
-
-INCLUDE = 'path("rehive/", include(apps.get_app_config("oscar_rehive").urls[0]))'
 
 
 @register(Tags.compatibility)
@@ -106,7 +112,7 @@ def check_secrets(**kwargs: Any) -> list[CheckMessage]:
                     f" {SHORTEST_SECRET} characters: it can be guessed.",
                     hint="Make a long random one, for instance with"
                     " python -c 'import secrets; print(secrets.token_urlsafe(32))', and give it to"
-                    " Rehive: manage.py rehive_check --register-webhook does.",
+                    " Rehive: manage.py rehive_setup does.",
                     id="oscar_rehive.W009",
                 )
             )
@@ -168,7 +174,23 @@ def check_pipeline(**kwargs: Any) -> list[CheckMessage]:
         return []
     words = conf.current().order_status
     pipeline = apps.get_model("order", "Order").pipeline
-    return [
+    known = {*pipeline, *(after for following in pipeline.values() for after in following)}
+    unknown = [word for word in (words.pending, words.paid, words.cancelled) if word not in known]
+    misspelt = {
+        word: close[0]
+        for word in unknown
+        if (close := difflib.get_close_matches(word, known - set(unknown), n=1))
+    }
+    if misspelt:
+        return [
+            Warning(
+                f"No order can be {word!r}: OSCAR_ORDER_STATUS_PIPELINE has no such status.",
+                hint=f'Did you mean {close!r}? Correct {conf.SETTING}["ORDER_STATUS"] or the pipeline.',
+                id="oscar_rehive.W002",
+            )
+            for word, close in misspelt.items()
+        ]
+    messages: list[CheckMessage] = [
         Warning(
             f"An order cannot go from {words.pending!r} to {status!r}: OSCAR_ORDER_STATUS_PIPELINE"
             " does not allow it.",
@@ -180,6 +202,17 @@ def check_pipeline(**kwargs: Any) -> list[CheckMessage]:
         for status in (words.paid, words.cancelled)
         if status != words.pending and status not in pipeline.get(words.pending, ())
     ]
+    # Misspelt where it is led to, in the pipeline and the setting alike: what is paid goes no further.
+    if not messages and words.paid not in pipeline:
+        messages += [
+            Warning(
+                f"Paid orders become {words.paid!r}, from which OSCAR_ORDER_STATUS_PIPELINE leads nowhere.",
+                hint=f"Did you mean {close!r}? Else add {words.paid!r} to it as a key.",
+                id="oscar_rehive.W002",
+            )
+            for close in difflib.get_close_matches(words.paid, pipeline, n=1)
+        ]
+    return messages
 
 
 @register(Tags.compatibility)
@@ -212,24 +245,40 @@ def check_workers(**kwargs: Any) -> list[CheckMessage]:
 @register(Tags.urls)
 def check_urls(**kwargs: Any) -> list[CheckMessage]:
     """oscar_rehive.E003: the include of the plugin's addresses."""
+    from oscar_rehive.webhooks import webhook
+
+    if is_included():
+        return []
     try:
-        reverse("oscar_rehive:webhook")
+        reverse(webhook)
     except NoReverseMatch:
-        return [
-            Error(
-                "The addresses of oscar_rehive are not part of the shop's URLconf.",
-                hint=f"Add {INCLUDE} to it.",
-                id="oscar_rehive.E003",
-            )
-        ]
-    return []
+        what, hint = "The addresses of oscar_rehive are not part of the shop's URLconf.", ""
+    else:
+        what = "The addresses of oscar_rehive are in the shop's URLconf without their namespace."
+        hint = " in the place of what is there"
+    return [Error(what, hint=f"Add {INCLUDE} to it{hint}.", id="oscar_rehive.E003")]
+
+
+@register(Tags.compatibility)
+def check_base_url(**kwargs: Any) -> list[CheckMessage]:
+    """oscar_rehive.W012: the shop's own address. Without it that is taken from the request, where a proxy may
+    have put an inner host; and nobody can look whether Rehive reaches the webhook."""
+    if _unsound() or conf.current().base_url:
+        return []
+    return [
+        Warning(
+            "The shop's public address is not known: shoppers are sent back from Rehive to whatever host"
+            " their request names.",
+            hint=f'Set {conf.SETTING}["BASE_URL"], for instance "https://shop.example.com".',
+            id="oscar_rehive.W012",
+        )
+    ]
 
 
 @register(Tags.compatibility)
 def check_order_of_apps(**kwargs: Any) -> list[CheckMessage]:
     """oscar_rehive.W004: Oscar's templates found before ours."""
-    names = [config.name for config in apps.get_app_configs()]
-    if "oscar" not in names or names.index("oscar_rehive") < names.index("oscar"):
+    if not stands_behind_oscar():
         return []
     return [
         Warning(
@@ -242,21 +291,23 @@ def check_order_of_apps(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.compatibility)
 def check_checkout(**kwargs: Any) -> list[CheckMessage]:
-    """oscar_rehive.W003: a checkout that does not know of Rehive, or only half."""
+    """oscar_rehive.E008, W003: a checkout that does not know of Rehive, or only half. An error, because Oscar's
+    own takes no payment at all: its orders go out unpaid."""
+    hint = (
+        f'Put "{CHECKOUT}" where "{OSCARS_CHECKOUT}" stands in INSTALLED_APPS, or derive your'
+        " PaymentMethodView, PaymentDetailsView and ThankYouView from those of"
+        " oscar_rehive.checkout.views; the README says what else can be done."
+    )
     return [
-        Warning(
-            message,
-            hint='Put "oscar_rehive.checkout.apps.CheckoutConfig" where'
-            ' "oscar.apps.checkout.apps.CheckoutConfig" stands in INSTALLED_APPS, or derive your'
-            " PaymentMethodView, PaymentDetailsView and ThankYouView from those of"
-            " oscar_rehive.checkout.views; the README says what else can be done.",
-            id="oscar_rehive.W003",
-        )
-        for message in _faults_of_the_checkout()
+        Error(what, hint=hint, id="oscar_rehive.E008")
+        if is_fatal
+        else Warning(what, hint=hint, id="oscar_rehive.W003")
+        for what, is_fatal in faults_of_the_checkout()
     ]
 
 
-def _faults_of_the_checkout() -> Iterator[str]:
+def faults_of_the_checkout() -> Iterator[tuple[str, bool]]:
+    """What is wrong with the checkout, and whether nobody can pay with it."""
     from oscar.core.loading import get_class
 
     from oscar_rehive.checkout import mixins, views
@@ -265,112 +316,23 @@ def _faults_of_the_checkout() -> Iterator[str]:
         return get_class("checkout.views", name)
 
     if not issubclass(view("PaymentDetailsView"), mixins.RehiveCheckoutMixin):
-        yield "The checkout does not offer Rehive."
+        if has_oscars_checkout():
+            yield (
+                "The checkout is still Oscar's own, which takes no payment: orders go out unpaid.",
+                True,
+            )
+        else:
+            yield (
+                "The checkout does not offer Rehive: what it does not take itself goes out unpaid.",
+                True,
+            )
         return
     takes_no_details = issubclass(view("PaymentDetailsView"), views.PaymentDetailsView)
     if takes_no_details and not issubclass(view("PaymentMethodView"), mixins.PaymentMethodsMixin):
         # Each sends the shopper to the other, for ever.
-        yield "The checkout's PaymentMethodView does not let the shopper choose Rehive."
+        yield "The checkout's PaymentMethodView does not let the shopper choose Rehive.", True
     if not issubclass(view("ThankYouView"), views.ThankYouView):
-        yield "The checkout's ThankYouView thanks for orders that are not paid yet."
-
-
-TRIED_ON = ("postgresql", "mysql", "sqlite")
-"""The databases, by Django's name for their kind, on which the promises are tried or argued for."""
-
-
-@register(Tags.compatibility)
-def check_routers(**kwargs: Any) -> list[CheckMessage]:
-    """oscar_rehive.E004: orders in another database than their payments. Money would stand in one
-    of the two and not in the other if the process died in between."""
-    payments = _payments_database()
-    elsewhere = {
-        label: alias
-        for label in ("order.Order", "payment.Source", "partner.StockRecord")
-        if (alias := database_of(apps.get_model(label))) != payments
-    }
-    return [
-        Error(
-            f"{label} is written to the database {alias!r}, and payments are to {payments!r}: no"
-            " transaction covers both.",
-            hint="Let DATABASE_ROUTERS write both to the same database.",
-            id="oscar_rehive.E004",
-        )
-        for label, alias in elsewhere.items()
-    ]
-
-
-@register(Tags.compatibility)
-def check_database(**kwargs: Any) -> list[CheckMessage]:
-    """oscar_rehive.E005, W005, W006: the kind of database, and how it keeps transactions apart, as far
-    as the settings tell."""
-    alias = _payments_database()
-    connection: Any = connections[alias]
-    if connection.vendor not in TRIED_ON:
-        return [
-            Warning(
-                f"oscar_rehive has not been tried on {connection.vendor}, the database {alias!r}.",
-                hint="Use PostgreSQL, MySQL, MariaDB or SQLite, or try it under load first.",
-                id="oscar_rehive.W006",
-            )
-        ]
-    level = connection.settings_dict.get("OPTIONS", {}).get("isolation_level")
-    if connection.vendor == "mysql" and str(level).lower() == "read uncommitted":
-        return [
-            Error(
-                f"The database {alias!r} reads what is not committed: what is decided about money"
-                " could rest on what is rolled back.",
-                hint='Take "isolation_level" out of its OPTIONS: Django\'s own is "read committed".',
-                id="oscar_rehive.E005",
-            )
-        ]
-    if connection.vendor == "postgresql" and _is_serializable(level):
-        return [
-            Warning(
-                f"The database {alias!r} is SERIALIZABLE: no money is lost, but it refuses"
-                " transactions that come close to each other, and they are done again.",
-                hint='Take "isolation_level" out of its OPTIONS: oscar_rehive needs no more than'
-                " READ COMMITTED.",
-                id="oscar_rehive.W005",
-            )
-        ]
-    return []
-
-
-@register(Tags.database)
-def check_tables(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """oscar_rehive.E006: tables without transactions. It asks the database, so it runs with
-    ``migrate`` and ``check --database`` only."""
-    alias = _payments_database()
-    if alias not in (databases or ()):
-        return []
-    connection: Any = connections[alias]
-    # Of the others: PostgreSQL and SQLite have them always, and for what Django does not know it would
-    # make a table to find out.
-    if connection.vendor != "mysql" or connection.features.supports_transactions:
-        return []
-    return [
-        Error(
-            f"The database {alias!r} makes tables without transactions (MyISAM): what a crash leaves"
-            " half done stays so, and nothing keeps two payments apart.",
-            hint="Set default_storage_engine to InnoDB, and convert the tables there are with ALTER"
-            " TABLE … ENGINE=InnoDB.",
-            id="oscar_rehive.E006",
-        )
-    ]
-
-
-def _payments_database() -> str:
-    from oscar_rehive.models import OrderPayment
-
-    return database_of(OrderPayment)
-
-
-def _is_serializable(level: Any) -> bool:
-    # The number is another one with psycopg 2 than with psycopg 3; Django knows which.
-    from django.db.backends.postgresql.psycopg_any import IsolationLevel
-
-    return bool(level == IsolationLevel.SERIALIZABLE)
+        yield "The checkout's ThankYouView thanks for orders that are not paid yet.", False
 
 
 def _unsound() -> bool:

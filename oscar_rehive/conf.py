@@ -177,7 +177,7 @@ def _read() -> tuple[Config, tuple[Problem, ...]]:
     if not isinstance(raw, Mapping):
         reader.wrong(
             f"{SETTING} is missing or not a dict.",
-            f'Add {SETTING} = {{"TOKEN": …, "BUSINESS_ID": …, "WEBHOOK_SECRET": …}} to the settings.',
+            f'Add {SETTING} = {{"TOKEN": …, "BUSINESS_ID": …}}: manage.py rehive_setup prints it whole.',
         )
     return reader.config(), tuple(reader.problems)
 
@@ -308,7 +308,7 @@ class _SettingReader(Reader):
         given = raw.get("WEBHOOK_SECRET")
         hint = (
             "Set WEBHOOK_SECRET to a long random text (or to a list of them while you rotate) and"
-            " register the webhook with it: manage.py rehive_check shows how."
+            " register the webhook with it: manage.py rehive_setup does both."
         )
         if given is None:
             self.wrong(

@@ -20,11 +20,16 @@ from oscar_rehive.rehive.hiding import Secret
 _PAYMENT_SALT = "oscar_rehive.payment"
 _PLACED_SALT = "oscar_rehive.placed"
 _PROBE_SALT = "oscar_rehive.probe"
+_PROOF_SALT = "oscar_rehive.proof"
 
 PLACING_SECONDS = 600
 """How long a page waits for an order that is being placed; after that it was not."""
 
 PROBE_HEADER = "X-Oscar-Rehive-Probe"
+"""Of a request that only looks whether the webhook is there, and of the answer to it: the proof."""
+ARRIVED_HEADER = "X-Oscar-Rehive-Authorization"
+"""Whether a probe's Authorization header has come through: some proxies keep it for themselves."""
+
 PROBE_SECONDS = 60
 
 
@@ -95,3 +100,10 @@ def is_probe(token: str) -> bool:
     except BadSignature:
         return False
     return True
+
+
+@sensitive_variables()
+def proof_of(token: str) -> str:
+    """What only this shop can answer to the probe ``token``: before it is seen, the webhook's secret is not sent
+    to whoever answers at the shop's address."""
+    return Signer(salt=_PROOF_SALT).signature(Secret(token))

@@ -6,6 +6,8 @@ from django.urls import path
 
 from oscar_rehive import views, webhooks
 
+# For a shop that includes this module by its name: without it none of the addresses is found.
+app_name = "oscar_rehive"
 urlpatterns = [
     path("pay/<str:token>/", views.PayView.as_view(), name="pay"),
     path("return/<str:token>/", views.ReturnView.as_view(), name="return"),

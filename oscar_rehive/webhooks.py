@@ -21,7 +21,7 @@ from oscar_rehive.models import Delivery
 from oscar_rehive.payments import deliveries
 from oscar_rehive.rehive.hiding import Secret, SecretBytes
 from oscar_rehive.rehive.webhooks import authenticate
-from oscar_rehive.tokens import PROBE_HEADER, is_probe
+from oscar_rehive.tokens import ARRIVED_HEADER, PROBE_HEADER, is_probe, proof_of
 
 MAX_BODY_BYTES = 1024 * 1024
 
@@ -30,16 +30,20 @@ MAX_BODY_BYTES = 1024 * 1024
 @csrf_exempt
 @outside_transactions
 def webhook(request: HttpRequest) -> HttpResponseBase:
-    """Take one delivery. 200: stored. 400 and 413: stored, but unusable. 401: not from Rehive."""
+    """Take one delivery. 200: stored. 400 and 413: stored, but unusable. 401: not from Rehive.
+
+    A probe of our own is answered likewise, with a proof that it was this shop, and stored nowhere."""
     # First of all: whatever goes wrong from here on, no report of the error can show them (P9).
     authorization, probe = _take(request, "Authorization"), _take(request, PROBE_HEADER)
     if request.method != "POST":
         return HttpResponse(
             "This address takes POST from Rehive only.", status=405, headers={"Allow": "POST"}
         )
-    if not authenticate(authorization, _secrets()):
-        if not is_probe(probe):
-            deliveries.count_refused()
+    is_let_in = authenticate(authorization, _secrets())
+    if is_probe(probe):
+        return _answer_probe(probe, bool(authorization), is_let_in)
+    if not is_let_in:
+        deliveries.count_refused()
         return _answer(401, "The Authorization header does not carry the webhook's secret.")
     # Read here and not by request.body, which answers for itself when a body is too large or
     # breaks off, and would lose what came.
@@ -49,6 +53,13 @@ def webhook(request: HttpRequest) -> HttpResponseBase:
         return _answer(status if fault else 400, delivery.reason)
     deliveries.work_on_soon(delivery.remote_id)
     return _answer(200, "Stored.")
+
+
+def _answer_probe(probe: str, has_authorization: bool, is_let_in: bool) -> HttpResponse:
+    response = _answer(200 if is_let_in else 401, "It is here.")
+    response.headers[PROBE_HEADER] = proof_of(probe)
+    response.headers[ARRIVED_HEADER] = "yes" if has_authorization else "no"
+    return response
 
 
 def _take(request: HttpRequest, header: str) -> Secret:

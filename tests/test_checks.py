@@ -10,11 +10,14 @@ from typing import Any
 
 import oscar.core.loading
 import pytest
+from django.apps import apps
 from django.core.checks import CheckMessage, run_checks
-from django.urls import reverse
+from django.urls import include as django_include
+from django.urls import path, reverse
 from oscar.apps.checkout import views as oscar_views
 from oscar.core.loading import get_model
 
+from oscar_rehive import urls as oscar_rehive_urls
 from oscar_rehive.checkout.methods import PaymentMethod
 from oscar_rehive.simulator.demo import DEMO_TOKEN, DEMO_WEBHOOK_SECRET
 
@@ -74,13 +77,17 @@ def test_e001_settings_that_stop_payments(settings: Any, setting: Any) -> None:
 
 
 def test_w001_settings_that_only_slow_payments_down(settings: Any) -> None:
-    settings.OSCAR_REHIVE = {"TOKEN": "t", "BUSINESS_ID": "b"}
+    settings.OSCAR_REHIVE = {
+        "TOKEN": "t",
+        "BUSINESS_ID": "b",
+        "BASE_URL": "https://shop.example.com",
+    }
 
     (warning,) = told()
 
     assert warning.id == "oscar_rehive.W001"
     assert not warning.is_serious()
-    assert "rehive_check" in str(warning.hint)
+    assert "rehive_setup" in str(warning.hint)
 
 
 @pytest.mark.parametrize("token", ["two words", "tok\ten", "tok\nen", "abc…", "schlüssel"])
@@ -265,6 +272,38 @@ def test_w002_the_shops_own_words_are_looked_for(settings: Any) -> None:
     assert {message.id for message in told()} == {"oscar_rehive.W002"}
 
 
+@pytest.mark.parametrize(
+    ("words", "pipeline", "says", "meant"),
+    [
+        ({"paid": "Being procesed"}, {}, "No order can be 'Being procesed'", "'Being processed'"),
+        ({"pending": "pending"}, {}, "No order can be 'pending'", "'Pending'"),
+        ({"cancelled": "Canceled"}, {}, "No order can be 'Canceled'", "'Cancelled'"),
+        (
+            {"paid": "Being procesed"},
+            {"Pending": ("Being procesed", "Cancelled")},
+            "leads nowhere",
+            "'Being processed'",
+        ),
+    ],
+)
+def test_w002_a_status_with_a_typo(
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    words: dict[str, str],
+    pipeline: dict[str, Any],
+    says: str,
+    meant: str,
+) -> None:
+    monkeypatch.setattr(Order, "pipeline", {**Order.pipeline, **pipeline})
+    settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "ORDER_STATUS": words}
+
+    (warning,) = told()
+
+    assert warning.id == "oscar_rehive.W002"
+    assert says in warning.msg
+    assert f"Did you mean {meant}?" in str(warning.hint)
+
+
 def test_e003_the_addresses_are_not_included(settings: Any) -> None:
     settings.ROOT_URLCONF = "tests.checkout.urls_without_rehive"
 
@@ -279,28 +318,75 @@ def test_the_documented_include_keeps_the_namespace() -> None:
     assert reverse("oscar_rehive:webhook") == "/rehive/webhook/"
 
 
-def test_w003_a_checkout_that_does_not_know_of_rehive(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("include", "reversed_by_name"),
+    [("oscar_rehive.urls", True), (oscar_rehive_urls.urlpatterns, False)],
+)
+def test_e003_an_include_without_the_namespace(
+    settings: Any, include: Any, reversed_by_name: bool
+) -> None:
+    """The module brings its namespace along; its bare patterns cannot, and that is told."""
+    settings.ROOT_URLCONF = type("urls", (), {"urlpatterns": [path("r/", django_include(include))]})
+
+    errors = told()
+
+    if reversed_by_name:
+        assert errors == []
+        assert reverse("oscar_rehive:webhook") == "/r/webhook/"
+    else:
+        (error,) = errors
+        assert error.id == "oscar_rehive.E003"
+        assert "without their namespace" in error.msg
+        assert "in the place of what is there" in str(error.hint)
+
+
+def test_w012_the_public_address_is_not_known(settings: Any) -> None:
+    settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "BASE_URL": ""}
+
+    (warning,) = told()
+
+    assert warning.id == "oscar_rehive.W012"
+    assert 'Set OSCAR_REHIVE["BASE_URL"]' in str(warning.hint)
+
+
+def test_e008_oscars_own_checkout_was_left_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its orders go out unpaid: an error, which stops ``migrate`` and ``runserver``."""
+    monkeypatch.setattr(
+        oscar.core.loading, "get_class", lambda *args: oscar_views.PaymentDetailsView
+    )
+    monkeypatch.setattr(apps, "is_installed", lambda name: name == "oscar.apps.checkout")
+
+    (error,) = told()
+
+    assert error.id == "oscar_rehive.E008"
+    assert error.is_serious()
+    assert "still Oscar's own" in str(error.msg)
+    assert "unpaid" in str(error.msg)
+
+
+def test_e008_a_checkout_that_does_not_know_of_rehive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         oscar.core.loading, "get_class", lambda *args: oscar_views.PaymentDetailsView
     )
 
-    (warning,) = told()
+    (error,) = told()
 
-    assert warning.id == "oscar_rehive.W003"
-    assert "does not offer Rehive" in str(warning.msg)
-    assert "oscar_rehive.checkout.apps.CheckoutConfig" in str(warning.hint)
-    assert "README" in str(warning.hint)
+    assert error.id == "oscar_rehive.E008"
+    assert error.is_serious()
+    assert "does not offer Rehive" in str(error.msg)
+    assert "oscar_rehive.checkout.apps.CheckoutConfig" in str(error.hint)
+    assert "README" in str(error.hint)
 
 
 @pytest.mark.parametrize(
-    ("left_out", "says"),
+    ("left_out", "check_id", "says"),
     [
-        ("PaymentMethodView", "does not let the shopper choose"),
-        ("ThankYouView", "not paid yet"),
+        ("PaymentMethodView", "E008", "does not let the shopper choose"),
+        ("ThankYouView", "W003", "not paid yet"),
     ],
 )
-def test_w003_a_checkout_that_knows_of_rehive_by_half(
-    monkeypatch: pytest.MonkeyPatch, left_out: str, says: str
+def test_e008_w003_a_checkout_that_knows_of_rehive_by_half(
+    monkeypatch: pytest.MonkeyPatch, left_out: str, check_id: str, says: str
 ) -> None:
     """The first of them would send the shopper from page to page, for ever."""
     real = oscar.core.loading.get_class
@@ -310,6 +396,7 @@ def test_w003_a_checkout_that_knows_of_rehive_by_half(
 
     monkeypatch.setattr(oscar.core.loading, "get_class", get_class)
 
-    (warning,) = told("W003")
+    (message,) = told()
 
-    assert says in str(warning.msg)
+    assert message.id == f"oscar_rehive.{check_id}"
+    assert says in str(message.msg)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import django
 import pytest
 from django.core.checks import Tags, run_checks
 from django.db import connections
 from django.db.backends.postgresql.psycopg_any import IsolationLevel
+from django.db.backends.sqlite3.base import DatabaseWrapper
 from oscar.core.loading import get_model
 
-from oscar_rehive import checks
+from oscar_rehive import checks_of_databases
 from tests.test_checks import told
+
+pytestmark = pytest.mark.django_db
 
 Order = get_model("order", "Order")
 
@@ -65,8 +70,9 @@ def a_database(monkeypatch: pytest.MonkeyPatch, vendor: str, **features: Any) ->
         vendor=vendor,
         settings_dict={"OPTIONS": options},
         features=SimpleNamespace(**features),
+        is_in_memory_db=lambda: vendor == "sqlite" and not features,
     )
-    monkeypatch.setattr(checks, "connections", {"default": database})
+    monkeypatch.setattr(checks_of_databases, "connections", {"default": database})
     return options
 
 
@@ -162,3 +168,71 @@ class TestE006TablesWithoutTransactions:
         a_database(monkeypatch, vendor, **features)
 
         assert self.told("default") == []
+
+
+class TestW011SQLite:
+    """Two payments at once end in "database is locked" with what Django makes of SQLite by itself."""
+
+    @pytest.fixture
+    def a_file(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+        """Makes the payments' database an SQLite file with these OPTIONS."""
+        opened = []
+
+        def a_file(**options: Any) -> None:
+            real = connections["default"].settings_dict
+            settings = {**real, "NAME": str(tmp_path / "shop.sqlite3"), "OPTIONS": options}
+            database = DatabaseWrapper(settings, "default")
+            opened.append(database)
+            monkeypatch.setattr(checks_of_databases, "connections", {"default": database})
+
+        yield a_file
+        for database in opened:
+            database.close()
+
+    def told(self) -> list[str]:
+        found = run_checks() + run_checks(tags=[Tags.database], databases=["default"])
+        assert all(
+            "transaction_mode" in str(one.hint) or django.VERSION < (5, 1)
+            for one in found
+            if one.id == "oscar_rehive.W011"
+        )
+        return [str(one.msg) for one in found if one.id == "oscar_rehive.W011"]
+
+    @pytest.mark.skipif(django.VERSION < (5, 1), reason="there is no such option")
+    def test_as_django_makes_it(self, a_file: Any) -> None:
+        a_file()
+
+        late, without_log = self.told()
+
+        assert "database is locked" in late
+        assert "no write-ahead log" in without_log
+
+    @pytest.mark.skipif(django.VERSION < (5, 1), reason="there is no such option")
+    def test_each_half_by_itself(self, a_file: Any) -> None:
+        a_file(transaction_mode="immediate")
+        (only,) = self.told()
+        assert "no write-ahead log" in only
+
+        a_file(init_command="PRAGMA journal_mode=WAL")
+        (only,) = self.told()
+        assert "database is locked" in only
+
+    @pytest.mark.skipif(django.VERSION < (5, 1), reason="there is no such option")
+    def test_as_the_hint_has_it(self, a_file: Any) -> None:
+        a_file(transaction_mode="IMMEDIATE", init_command="PRAGMA journal_mode=WAL")
+
+        assert self.told() == []
+
+    def test_the_file_remembers_its_log(self, a_file: Any) -> None:
+        a_file()
+        with checks_of_databases.connections["default"].cursor() as cursor:
+            cursor.execute("PRAGMA journal_mode=WAL")
+
+        assert not any("no write-ahead log" in one for one in self.told())
+
+    def test_one_in_memory_has_neither_and_needs_neither(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        a_database(monkeypatch, "sqlite")
+
+        assert self.told() == []

@@ -81,6 +81,7 @@ class TestTheWebhook:
         self, rf: RequestFactory, debug: bool, monkeypatch: pytest.MonkeyPatch, body: str
     ) -> None:
         monkeypatch.setattr(Delivery, "save", broken)
+        monkeypatch.setattr(webhooks, "is_probe", lambda token: False)
         request = called(rf, body=body)
         probe = request.META["HTTP_X_OSCAR_REHIVE_PROBE"]
 
@@ -94,6 +95,7 @@ class TestTheWebhook:
 
         request = called(rf, body=IN_THE_BODY)
         probe = request.META["HTTP_X_OSCAR_REHIVE_PROBE"]
+        monkeypatch.setattr(webhooks, "is_probe", lambda token: False)
         monkeypatch.setattr(CursorWrapper, "_execute", broken)
 
         nothing_secret(shown_by_django(request), probe)

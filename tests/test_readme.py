@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from oscar_rehive import checks, collecting, conf, numbers
 from oscar_rehive.logs import Log, about
 from oscar_rehive.models import Attention
@@ -53,7 +55,10 @@ def test_every_check_is_in_the_table_and_nothing_else() -> None:
     section = re.search(r"<!-- table of checks.*?-->\n(.*?)\n<!-- end", README, re.DOTALL)
     assert section is not None
     written = re.findall(r"^\| `(.*?)` \|", section.group(1), re.MULTILINE)
-    told = re.findall(r'id="(oscar_rehive\.\w+)"', Path(checks.__file__).read_text())
+    modules = Path(checks.__file__).parent.glob("checks*.py")
+    told = [
+        one for path in modules for one in re.findall(r'id="(oscar_rehive\.\w+)"', path.read_text())
+    ]
     assert written == sorted(set(told))
 
 
@@ -122,6 +127,13 @@ def test_the_view_of_the_readme_tells_what_another_process_has_counted(tmp_path:
 
     assert "\noscar_rehive_requests_held_back_total 2.0\n" in ran.stdout
     assert "\noscar_rehive_waiting_deliveries 0.0\n" in ran.stdout
+
+
+@pytest.mark.django_db
+def test_the_list_of_checks_can_be_had_as_the_readme_has_it(capsys: Any) -> None:
+    exec(example("oscar_rehive.checkup"))
+
+    assert "good settings The setting OSCAR_REHIVE" in capsys.readouterr().out
 
 
 def test_the_sandbox_accounts_are_the_written_ones() -> None:

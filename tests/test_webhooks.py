@@ -135,6 +135,33 @@ class TestWhoMayCall:
         assert post({}, None, headers={PROBE_HEADER: "forged"}).status_code == 401
         assert RefusedDeliveries.objects.get().count == 1
 
+    @pytest.mark.parametrize(
+        ("authorization", "status", "arrived"),
+        [(f"Secret {SECRET}", 200, "yes"), ("Secret wrong", 401, "yes"), (None, 401, "no")],
+    )
+    def test_a_probe_is_told_what_came_through_with_a_proof_and_is_not_stored(
+        self, post: Post, authorization: str | None, status: int, arrived: str
+    ) -> None:
+        from oscar_rehive.tokens import ARRIVED_HEADER, PROBE_HEADER, probe_token, proof_of
+
+        probe = probe_token()
+        answer = post(UNKNOWN, authorization, headers={PROBE_HEADER: probe})
+
+        assert answer.status_code == status
+        assert answer.headers[PROBE_HEADER] == proof_of(probe)
+        assert answer.headers[ARRIVED_HEADER] == arrived
+        assert not Delivery.objects.exists()
+        assert not RefusedDeliveries.objects.exists()
+
+    @pytest.mark.parametrize("probe", ["", "forged", "probe:forged:too"])
+    def test_nobody_else_is_given_a_proof(self, post: Post, probe: str) -> None:
+        from oscar_rehive.tokens import ARRIVED_HEADER, PROBE_HEADER
+
+        for authorization in (f"Secret {SECRET}", None):
+            answer = post(UNKNOWN, authorization, headers={PROBE_HEADER: probe})
+            assert not {PROBE_HEADER, ARRIVED_HEADER} & set(answer.headers)
+        assert Delivery.objects.count() == RefusedDeliveries.objects.get().count == 1
+
 
 class TestP7WhatCannotBeUsedIsKeptWithItsReason:
     @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+from oscar.templatetags.currency_filters import currency as currency_filter
 
 from oscar_rehive import conf
 from oscar_rehive.logs import Log
@@ -61,6 +63,11 @@ class PaymentMethod:
         the placing: no network here."""
         return True
 
+    def why_not(self, total: Any) -> str:
+        """What a shopper for whom no method is available may want to know of this one; nothing, if it cannot
+        be helped."""
+        return ""
+
     def handle_payment(self, view: Any, order_number: str, total: Any) -> None:
         """Take the payment, if this method takes one before the order is placed.
 
@@ -87,18 +94,44 @@ class Rehive(PaymentMethod):
 
     def is_available(self, request: HttpRequest, total: Any) -> bool:
         try:
-            business = conf.business_for(total.currency)
-            reverse("oscar_rehive:webhook")
+            obstacle = self.obstacle(total)
         except (ImproperlyConfigured, NoReverseMatch) as error:
             logger.error("Rehive is not offered at the checkout: %s", error)
             return False
-        if business is None:
-            obstacle = f"no business invoices in {total.currency}"
-        else:
-            obstacle = _outage(business) or _obstacle(business, to_pay(total))
         if obstacle:
             logger.info("Rehive is not offered at the checkout: %s.", obstacle)
         return not obstacle
+
+    def obstacle(self, total: Any) -> str:
+        """Why Rehive cannot take ``total``, in words for the owner; nothing if it can. Raises
+        ``ImproperlyConfigured`` or ``NoReverseMatch`` where the shop is not set up."""
+        business = conf.business_for(total.currency)
+        reverse("oscar_rehive:webhook")
+        if business is None:
+            return f"no business invoices in {total.currency}"
+        return _outage(business) or _obstacle(business, to_pay(total))
+
+    def why_not(self, total: Any) -> str:
+        """The limits, and the currency: what another basket would get by with."""
+        try:
+            business, title = conf.business_for(total.currency), str(self.title)
+        except ImproperlyConfigured:
+            return ""
+        if business is None:
+            return _("%(title)s takes no payments in %(currency)s.") % {
+                "title": title,
+                "currency": total.currency,
+            }
+        due = to_pay(total)
+        if due is None:
+            return ""
+        if business.maximum is not None and due.amount > business.maximum:
+            text, limit = _("%(title)s takes payments of up to %(limit)s."), business.maximum
+        elif business.minimum is not None and due.is_exact and due.amount < business.minimum:
+            text, limit = _("%(title)s takes payments of %(limit)s or more."), business.minimum
+        else:
+            return ""
+        return text % {"title": title, "limit": currency_filter(limit, total.currency)}
 
 
 def _outage(business: conf.BusinessConfig) -> str:

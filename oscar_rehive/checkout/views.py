@@ -5,14 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse_lazy
+from django.urls import NoReverseMatch, reverse_lazy
 from django.utils.translation import gettext as _
 from oscar.apps.checkout import views as oscar_views
 
 from oscar_rehive.checkout.forms import PaymentMethodForm
+from oscar_rehive.checkout.methods import Rehive, all_methods
 from oscar_rehive.checkout.mixins import PaymentMethodsMixin, RehiveCheckoutMixin, page_of_unpaid
+from oscar_rehive.logs import Log
+
+logger = Log("oscar_rehive.checkout")
 
 
 class PaymentMethodView(PaymentMethodsMixin, oscar_views.PaymentMethodView):
@@ -24,10 +29,7 @@ class PaymentMethodView(PaymentMethodsMixin, oscar_views.PaymentMethodView):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         methods = self._methods()
         if not methods:
-            messages.error(
-                request,
-                _("There is no way to pay for this basket at the moment. Please contact us."),
-            )
+            self._tell_that_nothing_is_offered()
             return redirect("basket:summary")
         if len(methods) == 1:
             # Over what was chosen before and is not available any more: the preview would send the
@@ -49,9 +51,31 @@ class PaymentMethodView(PaymentMethodsMixin, oscar_views.PaymentMethodView):
     def _methods(self) -> list[Any]:
         return self.get_payment_methods(self.build_submission()["order_total"])
 
+    def _tell_that_nothing_is_offered(self) -> None:
+        """To the shopper, with what another basket would get by with; and to the owner, who sees a sale less and
+        would never know why."""
+        total = self.build_submission()["order_total"]
+        methods = all_methods()
+        reasons = [why for method in methods if (why := method.why_not(total))]
+        text = _("There is no way to pay for this basket at the moment. Please contact us.")
+        messages.error(self.request, " ".join([text, *reasons]))
+        logger.warning(
+            "A shopper was turned away: there is no way to pay for the basket. Rehive: %s.",
+            next(
+                (_obstacle(one, total) for one in methods if isinstance(one, Rehive)), "not offered"
+            ),
+        )
+
     def _show(self, form: PaymentMethodForm) -> HttpResponse:
         response: HttpResponse = self.render_to_response(self.get_context_data(form=form))
         return response
+
+
+def _obstacle(method: Rehive, total: Any) -> str:
+    try:
+        return method.obstacle(total)
+    except (ImproperlyConfigured, NoReverseMatch) as error:
+        return str(error).rstrip(".")
 
 
 class PaymentDetailsView(RehiveCheckoutMixin, oscar_views.PaymentDetailsView):

@@ -109,7 +109,8 @@ def _error(status: int, payload: Any, retry_after: str) -> RehiveError:
         return Unauthorised("Rehive does not accept the token (401); check TOKEN in OSCAR_REHIVE.")
     if status == 403:
         return Unauthorised(
-            "The token has no permission for this business (403); check TOKEN and BUSINESS_ID."
+            "The token has no permission for this business (403); check TOKEN and BUSINESS_ID.",
+            is_forbidden=True,
         )
     if status == 404:
         return NotFound("Rehive does not know what was asked for (404).")

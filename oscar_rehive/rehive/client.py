@@ -6,6 +6,7 @@ puts the token anywhere but into the ``Authorization`` header.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from urllib.parse import quote
 from oscar_rehive.rehive import wire
 from oscar_rehive.rehive.answers import interpret, unwrap
 from oscar_rehive.rehive.deadlines import CONNECT_SECONDS, READ_SECONDS
-from oscar_rehive.rehive.exceptions import RehiveError, Unauthorised
+from oscar_rehive.rehive.exceptions import RehiveError, Unauthorised, Unintelligible
 from oscar_rehive.rehive.gates import Gate, OpenGate
 from oscar_rehive.rehive.hiding import Secret, SecretBytes
 from oscar_rehive.rehive.paging import Page, Rows, read_invoices, read_page, read_pages
@@ -77,9 +78,8 @@ class Client:
         gate: Gate | None = None,
     ) -> None:
         self.business_id = business_id
-        self._business_url = (
-            f"{api_url.rstrip('/')}/manager/businesses/{quote(business_id, safe='')}/"
-        )
+        self._businesses_url = f"{api_url.rstrip('/')}/manager/businesses/"
+        self._business_url = f"{self._businesses_url}{quote(business_id, safe='')}/"
         user_url = f"{payment_requests_url.rstrip('/')}/user/"
         self._webhooks_url = f"{user_url}webhooks/"
         self._requests_url = f"{user_url}requests/"
@@ -99,6 +99,13 @@ class Client:
     def business(self, *, timeouts: Timeouts = Timeouts()) -> wire.Business:
         """The business and its currency."""
         return self._one("GET", self._business_url, wire.read_business, timeouts=timeouts)
+
+    def businesses(self) -> Iterator[wire.Business]:
+        """The businesses that the token may manage, whatever ``business_id`` is. One that cannot be read is
+        left out: it must not hide the others."""
+        for row in self._pages(self._businesses_url):
+            with contextlib.suppress(Unintelligible):
+                yield wire.read_business(row)
 
     def create_invoice(
         self, fields: Mapping[str, Any], *, idempotency_key: str

@@ -82,9 +82,13 @@ class Throttled(RehiveError):
 
 
 class Unauthorised(RehiveError):
-    """The token is wrong, expired, or has no permission for this business (401, 403)."""
+    """The token is wrong or expired (401), or ``is_forbidden``: it has no permission for this (403)."""
 
     kind = "unauthorised"
+
+    def __init__(self, message: str = "", *, is_forbidden: bool = False) -> None:
+        super().__init__(message)
+        self.is_forbidden = is_forbidden
 
 
 class NotFound(RehiveError):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
 from .errors import RehiveError, invalid
 from .rules import Rehive
@@ -20,8 +21,13 @@ PREFIXES = ("/business/", "/payment-requests/")
 LONGEST_IDEMPOTENCY_KEY = 99
 
 
-def blueprint(rehive: Rehive, tokens: Sequence[str]) -> Blueprint:
-    """The API of that ``rehive``, for requests that carry one of the tokens."""
+def blueprint(
+    rehive: Rehive,
+    tokens: Sequence[str],
+    managed: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> Blueprint:
+    """The API of that ``rehive``, for requests that carry one of the tokens. ``managed`` are the ids of the
+    businesses that a token may manage; one that is not in it may manage them all."""
     api = Blueprint("api", __name__)
     businesses = "/business/manager/businesses/<business_id>/"
     invoices = f"{businesses}invoices/"
@@ -34,8 +40,13 @@ def blueprint(rehive: Rehive, tokens: Sequence[str]) -> Blueprint:
         given = token.strip().encode()
         if scheme.lower() != "token" or not given:
             raise RehiveError(401, "Authentication credentials were not provided.")
-        if not any(hmac.compare_digest(given, known.encode()) for known in tokens):
+        known = next((one for one in tokens if hmac.compare_digest(given, one.encode())), None)
+        if known is None:
             raise RehiveError(401, "Invalid token.")
+        g.managed = managed.get(known)
+        wanted = (request.view_args or {}).get("business_id")
+        if wanted is not None and g.managed is not None and wanted not in g.managed:
+            raise RehiveError(403, "You do not have permission to perform this action.")
 
     def reads(path: str, read: View) -> None:
         """``GET`` answers with ``read(*ids)``."""
@@ -75,6 +86,11 @@ def blueprint(rehive: Rehive, tokens: Sequence[str]) -> Blueprint:
             return response
 
         api.add_url_rule(path, f"{method} {path}", view, methods=[method])
+
+    @api.get("/business/manager/businesses/")
+    def list_businesses() -> Response:
+        page, size = page_numbers(request.args.get("page"), request.args.get("page_size"))
+        return answer(200, success(rehive.list_businesses(g.managed, page, size)))
 
     reads(businesses, rehive.business)
     lists(invoices, rehive.invoices)

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _fail(1, "Flask is missing: pip install 'django-oscar-rehive[simulator]'")
     try:
-        tokens = _tokens(os.environ.get(TOKEN_VARIABLE, ""))
+        tokens, managed = _tokens(os.environ.get(TOKEN_VARIABLE, ""))
     except ValueError as error:
         return _fail(2, str(error))
     shop = Business(DEMO_BUSINESS, currency(given.currency, given.divisibility))
@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         port=given.port,
         origin=given.origin,
         tokens=tokens,
+        managed=managed,
         businesses=given.business or [shop],
         state=given.state,
         state_from=given.state_from,
@@ -88,7 +89,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="rehive-simulator",
         description="A simulated Rehive with a hosted payment page: no account, no real money.",
         epilog=f"The token of the API, or several with blanks between them, come from the environment"
-        f" variable {TOKEN_VARIABLE} (default: a fixed demonstration token).",
+        f" variable {TOKEN_VARIABLE} (default: a fixed demonstration token). TOKEN=ID,ID is one that"
+        " may manage these businesses only.",
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
@@ -198,11 +200,18 @@ def _refuse_token(text: str) -> NoReturn:
     )
 
 
-def _tokens(text: str) -> list[str]:
-    tokens = text.split()
+def _tokens(text: str) -> tuple[list[str], dict[str, list[str]]]:
+    """The tokens, and which businesses each of them may manage, where it may not manage them all."""
+    tokens, managed = [], {}
+    for word in text.split():
+        # What Base64 ends in is part of the token.
+        token, _, ids = word.partition("=") if not word.endswith("=") else (word, "", "")
+        tokens.append(token)
+        if ids:
+            managed[token] = ids.split(",")
     if not all(token.isascii() and token.isprintable() for token in tokens):
         raise ValueError(f"{TOKEN_VARIABLE}: a token has printable ASCII characters only")
-    return tokens or [DEMO_TOKEN]
+    return tokens or [DEMO_TOKEN], managed
 
 
 def _business(text: str) -> Business:

@@ -7,7 +7,7 @@ UTC; amounts are whole numbers of the currency's smallest unit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -41,6 +41,14 @@ class Rehive(Core):
     def business(self, business_id: str) -> Json:
         """One business."""
         return self._business(business_id).wire()
+
+    def list_businesses(
+        self, managed: Collection[str] | None, page: int = 1, page_size: int = DEFAULT_PAGE_SIZE
+    ) -> Json:
+        """One page of the businesses with these ids; of all, where they are None."""
+        found = [one for one in self.businesses.values() if managed is None or one.id in managed]
+        path = "/business/manager/businesses/"
+        return self._page(path, found, Business.wire, page, page_size)
 
     def create_invoice(self, business_id: str, body: Any) -> Json:
         """A new invoice, ``draft`` or ``initiated``."""

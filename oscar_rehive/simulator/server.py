@@ -20,12 +20,14 @@ from .web import create_app
 
 @dataclass
 class Options:
-    """How a simulator runs. Port 0 stands for any free port; times are in the unit they name."""
+    """How a simulator runs. Port 0 stands for any free port; times are in the unit they name; ``managed``
+    are the ids of the businesses that a token may manage, where it may not manage them all."""
 
     host: str = "127.0.0.1"
     port: int = 8001
     origin: str | None = None
     tokens: list[str] = field(default_factory=lambda: [DEMO_TOKEN])
+    managed: dict[str, list[str]] = field(default_factory=dict)
     businesses: list[Business] = field(
         default_factory=lambda: [Business(DEMO_BUSINESS, currency("USD"))]
     )
@@ -75,7 +77,7 @@ class Simulator:
         self._server = make_server(
             options.host,
             port,
-            create_app(self.rehive, self.sender, options.tokens),
+            create_app(self.rehive, self.sender, options.tokens, options.managed),
             threaded=True,
             request_handler=WSGIRequestHandler if options.verbose else _QuietHandler,
             fd=self._socket.fileno(),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
@@ -16,15 +17,21 @@ from .rules import Rehive
 LONGEST_BODY = 2_000_000
 
 
-def create_app(rehive: Rehive, sender: Sender, tokens: Sequence[str]) -> Flask:
-    """The application over these rules; ``tokens`` open the API."""
+def create_app(
+    rehive: Rehive,
+    sender: Sender,
+    tokens: Sequence[str],
+    managed: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> Flask:
+    """The application over these rules; ``tokens`` open the API, each for the businesses that it has
+    ``managed``."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = LONGEST_BODY
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     strangers.keep_out(app, rehive.origin)
     requests = RequestLog()
-    app.register_blueprint(api.blueprint(rehive, tokens))
+    app.register_blueprint(api.blueprint(rehive, tokens, managed))
     app.register_blueprint(control.blueprint(rehive, sender, requests))
     app.register_blueprint(pages.blueprint(rehive, sender, requests, tokens))
     app.register_error_handler(RehiveError, refuse)

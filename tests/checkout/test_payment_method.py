@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 from oscar.core.loading import get_model
+from oscar.core.prices import Price
 from oscar.test.factories import create_product
 
+from oscar_rehive.checkout.methods import Rehive
 from oscar_rehive.models import OrderPayment
 from tests.checkout.conftest import Shopper
 
@@ -215,6 +217,50 @@ class TestWhenRehiveIsOffered:
 
         assert goes_to(answer) == "/basket/"
         assert "no way to pay for this basket" in shopper.client.get("/basket/").content.decode()
+
+    @pytest.mark.parametrize(
+        ("limits", "told", "logged"),
+        [
+            ({"MINIMUM": "13"}, "Rehive takes payments of $13.00 or more.", "below MINIMUM"),
+            ({"MAXIMUM": "12"}, "Rehive takes payments of up to $12.00.", "above MAXIMUM"),
+            (
+                {"BUSINESSES": {"EUR": {"BUSINESS_ID": "e"}}, "TITLE": "Coins"},
+                "Coins takes no payments in USD.",
+                "no business invoices in USD",
+            ),
+            ({"TOKEN": ""}, "Please contact us.", "TOKEN"),
+        ],
+    )
+    def test_where_nothing_is_offered_shopper_and_owner_are_told_why(
+        self,
+        shopper: Shopper,
+        settings: Any,
+        only_rehive: None,
+        limits: dict[str, Any],
+        told: str,
+        logged: str,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """An empty log and all ticks, and nobody could buy."""
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, **limits}
+
+        assert goes_to(shopper.go_to_payment()) == "/basket/"
+
+        assert told in shopper.client.get("/basket/").content.decode()
+        (warning,) = [one for one in caplog.records if "turned away" in one.getMessage()]
+        assert warning.levelname == "WARNING"
+        assert logged in warning.getMessage()
+
+    @pytest.mark.parametrize("limits", [{"MINIMUM": "12.34"}, {"MAXIMUM": "12.34"}, {}])
+    def test_limits_that_are_kept_are_not_told(self, settings: Any, limits: dict[str, str]) -> None:
+        settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, **limits}
+
+        for total in (
+            Price("USD", Decimal("12.34"), tax=Decimal(0)),
+            Price("USD", Decimal("12.00")),  # the tax may add what is missing
+            Price("USD", Decimal(0), tax=Decimal(0)),
+        ):
+            assert Rehive().why_not(total) == ""
 
     @pytest.mark.parametrize(
         "broken",

@@ -20,7 +20,7 @@ from oscar_rehive.payments.gateway import currency_key
 from oscar_rehive.remembering import remember
 from oscar_rehive.tokens import payment_token
 from tests.checkout.conftest import Shopper
-from tests.steps import payment_page
+from tests.steps import not_migrated, payment_page
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +39,19 @@ def ready(shopper: Shopper) -> Shopper:
     shopper.go_to_payment()
     shopper.choose("rehive")
     return shopper
+
+
+def test_without_our_tables_no_order_is_placed_and_the_basket_stays(
+    ready: Shopper, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The shopper is told, and so is the log."""
+    with not_migrated(OrderPayment):
+        answer = ready.place()
+
+    assert "A problem occurred while placing this order" in answer.content.decode()
+    assert "oscar_rehive_orderpayment" in caplog.text
+    assert not Order.objects.exists()
+    assert Basket.objects.get().status == Basket.OPEN
 
 
 class TestAnOrderIsPlaced:

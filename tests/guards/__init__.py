@@ -6,7 +6,8 @@ from __future__ import annotations
 from tests.guards.base import ROOT, Mutation
 from tests.guards.deciding import DECIDING
 from tests.guards.doing import DOING
+from tests.guards.setting_up import SETTING_UP
 
 __all__ = ["MUTATIONS", "ROOT", "Mutation"]
 
-MUTATIONS: tuple[Mutation, ...] = (*DECIDING, *DOING)
+MUTATIONS: tuple[Mutation, ...] = (*DECIDING, *DOING, *SETTING_UP)

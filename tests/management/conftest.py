@@ -56,17 +56,26 @@ def check(rehive: Any) -> Check:
     return check
 
 
-def answers_at(internet: responses.RequestsMock, address: str) -> None:
-    """Let our own webhook answer at ``address``."""
+def answers_at(
+    internet: responses.RequestsMock,
+    address: str,
+    *,
+    without: str = "",
+    headers: dict[str, str] | None = None,
+) -> None:
+    """Let our own webhook answer at ``address``, behind something that takes the header ``without`` away, or
+    puts other ``headers`` in the place of those that are there."""
 
     def answer(request: Any) -> tuple[int, dict[str, str], bytes]:
+        passed = {name: value for name, value in request.headers.items() if name != without}
+        passed |= {name: value for name, value in (headers or {}).items() if name in passed}
         found = Client().post(
             "/rehive/webhook/",
             request.body,
             content_type="application/json",
-            headers=dict(request.headers),
+            headers=passed,
         )
-        return found.status_code, {}, found.content
+        return found.status_code, dict(found.headers), found.content
 
     internet.add_callback(responses.POST, address, answer)
 

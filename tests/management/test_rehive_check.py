@@ -13,7 +13,7 @@ from oscar.core.loading import get_model
 
 from oscar_rehive.models import Delivery, RefusedDeliveries
 from oscar_rehive.rehive.client import Client
-from tests.management.conftest import SECRET, WEBHOOK, Check, crosses, the_cross
+from tests.management.conftest import SECRET, WEBHOOK, Check, answers_at, crosses, the_cross
 from tests.steps import not_migrated
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +33,10 @@ def test_its_own_call_is_not_counted_among_the_refused(shop: Any, check: Check) 
     for _ in range(3):
         check()
 
-    assert len(shop.calls) == 3
+    as_stranger, as_rehive = "without the secret", "with it"
+    sent = [call.request.headers.get("Authorization") for call in shop.calls]
+    assert [as_rehive if one else as_stranger for one in sent] == [as_stranger, as_rehive] * 3
+    assert not Delivery.objects.exists()
     assert not RefusedDeliveries.objects.exists()
 
 
@@ -155,7 +158,45 @@ class TestAddress:
     ) -> None:
         settings.OSCAR_REHIVE = {**settings.OSCAR_REHIVE, "BASE_URL": ""}
 
+        assert "public address is not known" in the_cross(check()[1])
         assert 'Set OSCAR_REHIVE["BASE_URL"]' in the_cross(check()[1])
+
+    def test_a_proxy_that_keeps_the_authorization_for_itself(
+        self, internet: Any, rehive: Any, check: Check
+    ) -> None:
+        """All of Rehive's calls are refused, and each side by itself looks fine."""
+        rehive.register_webhook(WEBHOOK, SECRET)
+        answers_at(internet, WEBHOOK, without="Authorization")
+
+        assert "Authorization header does not get through" in the_cross(check()[1])
+        assert "WSGIPassAuthorization On" in the_cross(check()[1])
+
+    def test_a_shop_that_was_not_restarted(self, internet: Any, rehive: Any, check: Check) -> None:
+        rehive.register_webhook(WEBHOOK, SECRET)
+        answers_at(internet, WEBHOOK, headers={"Authorization": "Secret yesterday's"})
+
+        assert "does not know the webhook's secret" in the_cross(check()[1])
+        assert "Restart it" in the_cross(check()[1])
+
+    def test_p9_somebody_else_who_answers_with_401_is_not_told_the_secret(
+        self, internet: Any, rehive: Any, check: Check
+    ) -> None:
+        """A password before the whole of a staging site, say; or BASE_URL has a typo."""
+        rehive.register_webhook(WEBHOOK, SECRET)
+        internet.post(WEBHOOK, status=401, headers={"X-Oscar-Rehive-Probe": "forged"})
+
+        assert "401 is not this shop" in the_cross(check()[1])
+        assert "Authorization" not in {
+            name for one in internet.calls for name in one.request.headers
+        }
+
+    def test_a_host_that_django_does_not_know(
+        self, internet: Any, rehive: Any, check: Check
+    ) -> None:
+        rehive.register_webhook(WEBHOOK, SECRET)
+        internet.post(WEBHOOK, status=400)
+
+        assert "ALLOWED_HOSTS" in the_cross(check()[1])
 
     def test_a_certificate_that_cannot_be_trusted(
         self, internet: Any, rehive: Any, check: Check

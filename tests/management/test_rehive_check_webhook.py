@@ -94,6 +94,14 @@ class TestWebhook:
 
         assert registered(rehive) == [WEBHOOK]
 
+    def test_one_that_is_there_twice(self, shop: Any, rehive: Any, check: Check) -> None:
+        rehive.register_webhook(WEBHOOK, SECRET)
+
+        assert "registered 2 times" in the_cross(check()[1])
+
+        assert check("--register-webhook")[0] == 0
+        assert registered(rehive) == [WEBHOOK]
+
     def test_any_secret_of_a_rotation_will_do(self, shop: Any, check: Check, settings: Any) -> None:
         settings.OSCAR_REHIVE = {
             **settings.OSCAR_REHIVE,
@@ -186,4 +194,8 @@ class TestWebhook:
         answers_at(internet, WEBHOOK)
         rehive.faults(error_status={"value": 500, "methods": ["POST"]})
 
-        assert "cannot be read or changed" in the_cross(check("--register-webhook")[1])
+        code, out = check("--register-webhook")
+
+        assert code == 1
+        assert "could not be registered" in crosses(out)[0]
+        assert "No webhook is registered" in crosses(out)[1]

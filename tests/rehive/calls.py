@@ -11,6 +11,7 @@ import pytest
 from oscar_rehive.rehive.client import Client, Timeouts
 from oscar_rehive.rehive.exceptions import RehiveError
 from tests.rehive.samples import (
+    API,
     BUSINESS,
     BUSINESS_URL,
     INVOICE,
@@ -51,6 +52,12 @@ NEW = {"request_reference": "100001", "request_amount": 1234, "status": "initiat
 ASKED_REFUND = {"amount": 500, "currency": "USD", "type": "native", "reason": "Returned"}
 
 CALLS = {
+    "businesses": Call(
+        lambda client: list(client.businesses()),
+        "GET",
+        f"{API}manager/businesses/",
+        page([BUSINESS]),
+    ),
     "business": Call(lambda client: client.business(), "GET", BUSINESS_URL, BUSINESS),
     "create_invoice": Call(
         lambda client: client.create_invoice(NEW, idempotency_key="k1"),

@@ -102,6 +102,13 @@ def test_the_business_and_its_currency(shop: Client) -> None:
     assert (business.currency.code, business.currency.divisibility) == ("USD", 2)
 
 
+def test_the_businesses_that_the_token_may_manage(connect: Callable[..., Client]) -> None:
+    """Their ids need not be known."""
+    (only,) = connect(business_id="").businesses()
+
+    assert only == connect().business()
+
+
 def test_an_invoice_from_its_making_to_its_refund(
     shop: Client, rehive_simulator: SimulatorProcess
 ) -> None:

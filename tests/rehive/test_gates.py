@@ -104,5 +104,7 @@ def test_the_address_of_every_call_is_shown_as_rehive_documents_it(call: Call) -
     shown = route(call.url)
 
     assert BUSINESS_ID not in shown
-    assert shown.startswith(("/manager/businesses/{id}/", "/user/"))
+    assert (
+        shown.startswith(("/manager/businesses/{id}/", "/user/")) or shown == "/manager/businesses/"
+    )
     assert shown.count("{id}") <= 2

@@ -76,6 +76,12 @@ def test_business(api: Api) -> None:
     api("GET", f"{api.process.api_url}manager/businesses/nobody/", 404)
 
 
+def test_businesses(api: Api) -> None:
+    (only,) = api("GET", f"{api.process.api_url}manager/businesses/", 200).json()["data"]["results"]
+    assert only["id"] == api.process.business_id
+    assert only["currency"]["code"] == "USD"
+
+
 def test_a_payment_from_beginning_to_end(api: Api, rehive_simulator: SimulatorProcess) -> None:
     """Create, read, list, pay too little, pay the rest, look at transactions, refund."""
     order = NEW | {

@@ -187,6 +187,33 @@ def test_a_token_that_no_header_carries_is_refused(
     assert "schlüssel" not in told
 
 
+def test_a_token_can_be_of_some_businesses_only() -> None:
+    """As at Rehive: the token of a manager lists and opens what he manages."""
+    options = [
+        "--business",
+        "shop-us:USD",
+        "--business",
+        "shop-eu:EUR",
+        "--business",
+        "shop-jp:JPY",
+    ]
+    with SimulatorProcess(*options, token="of-all== of-some=shop-eu,shop-jp") as process:
+        listed, opened = {}, {}
+        for token in ("of-all==", "of-some"):
+            address = f"{process.api_url}manager/businesses/"
+            headers = {"Authorization": f"Token {token}"}
+            found = requests.get(address, headers=headers, timeout=10).json()["data"]["results"]
+            listed[token] = [one["id"] for one in found]
+            answer = requests.get(f"{address}shop-us/invoices/", headers=headers, timeout=10)
+            opened[token] = answer.status_code
+
+    assert listed == {
+        "of-all==": ["shop-us", "shop-eu", "shop-jp"],
+        "of-some": ["shop-eu", "shop-jp"],
+    }
+    assert opened == {"of-all==": 200, "of-some": 403}
+
+
 def test_the_process_and_its_options(tmp_path: Path) -> None:
     state = tmp_path / "rehive.json"
     options = ["--business", "tokyo:JPY", "--business", "moon:TOKEN:18"]

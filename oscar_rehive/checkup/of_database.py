@@ -1,0 +1,83 @@
+"""What the database says: are our tables there, were webhook calls refused, does something wait for a person?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import django
+from django.db import connections
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Sum
+from django.utils import timezone
+
+from oscar_rehive.checkup.finding import Finding, error, good, warning
+from oscar_rehive.databases import database_of
+from oscar_rehive.models import Attention, Delivery, OrderPayment, RefusedDeliveries
+
+ONE_DELIVERY = 8
+"""Calls that Rehive makes for one delivery that is refused: the first and seven retries."""
+
+
+def what_has_happened() -> Iterator[Finding]:
+    """What the day has brought. Raises Django's ``Error`` where the database cannot be used."""
+    yield _refused()
+    yield _attention()
+
+
+def tables() -> Iterator[Finding]:
+    """What is missing there, if anything is. Without our tables placing an order fails, and the shopper is told
+    that something went wrong. Raises Django's ``Error`` where the database cannot be used."""
+    label = OrderPayment._meta.app_label
+    executor = MigrationExecutor(connections[database_of(OrderPayment)])
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes(label))
+    missing = [migration.name for migration, _ in plan if migration.app_label == label]
+    if missing:
+        yield error(
+            "tables",
+            f"The tables of {label} are not up to date: {len(missing)} migrations are missing, the first of"
+            f" them {missing[0]}.",
+            "Run manage.py migrate.",
+        )
+    # SQLite below Django 5.1; from there on a system check tells what to set.
+    connection: Any = connections[database_of(OrderPayment)]
+    is_file = connection.vendor == "sqlite" and not connection.is_in_memory_db()
+    if is_file and django.VERSION < (5, 1):
+        yield warning(
+            "sqlite",
+            'Two payments at the same moment can end in "database is locked": SQLite begins to write in'
+            " the middle of a transaction.",
+            "Use PostgreSQL, or Django 5.1 or newer, which can begin earlier.",
+        )
+
+
+def _refused() -> Finding:
+    """A webhook with the wrong secret goes unnoticed for weeks (peer bug 8)."""
+    since = timezone.now() - timedelta(days=7)
+    days = RefusedDeliveries.objects.filter(day__gte=since.date())
+    refused = days.aggregate(total=Sum("count"))["total"] or 0
+    accepted = Delivery.objects.filter(received_at__gte=since).count()
+    counts = (
+        f"Webhook calls of the last 7 days: {accepted} accepted, {refused} refused for lack of the"
+        " right secret."
+    )
+    # Strangers try every address some day; Rehive does not give up after one call.
+    if refused < ONE_DELIVERY or refused <= accepted:
+        return good("webhook-calls", counts)
+    return error(
+        "webhook-calls",
+        counts,
+        "If they are Rehive's, delete the webhook there and register it anew with WEBHOOK_SECRET.",
+    )
+
+
+def _attention() -> Finding:
+    waiting = Attention.objects.filter(resolved_at=None).count()
+    if not waiting:
+        return good("attention", "Nothing needs attention.")
+    return warning(
+        "attention",
+        f"{waiting} fact(s) need the attention of a person.",
+        "See the admin under Rehive payments, Attention: each has its ways out.",
+    )
