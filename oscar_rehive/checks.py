@@ -221,6 +221,8 @@ def check_workers(**kwargs: Any) -> list[CheckMessage]:
     does by itself what follows a delivery."""
     try:
         task = workers_task("work_on_deliveries")
+        if task is not None:
+            task.get_backend().validate_task(task)
     except Exception as error:  # each backend has its own
         return [
             Warning(

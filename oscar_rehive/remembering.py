@@ -94,8 +94,8 @@ def claim(key: str, seconds: float) -> bool:
     return bool(_with_cache(lambda cache: cache.add(key, True, seconds)))
 
 
-def in_turn(key: str, seconds: float, work: Callable[[], object]) -> None:
-    """Do ``work``, unless somebody has ``key`` in hand: who does ``work`` once more then, when he is through.
+def in_turn(key: str, seconds: float, work: Callable[[], object]) -> bool:
+    """Do ``work`` and return True, unless somebody has ``key`` in hand: who does ``work`` once more then, when he is through.
     He has it for ``seconds`` at the most, and is taken for dead after that.
 
     What ``work`` is to find must be stored where all processes see it. What it raises ends the turn; those
@@ -107,14 +107,14 @@ def in_turn(key: str, seconds: float, work: Callable[[], object]) -> None:
             remember(comers, True, seconds)
             # He may have left before he could see that.
             if not claim(key, seconds):
-                return
+                return False
         forget(comers)
         try:
             work()
         finally:
             forget(key)
         if not remembered(comers):
-            return
+            return True
 
 
 def count(key: str, seconds: float) -> None:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Exists, F, Max, OuterRef, QuerySet
 from django.utils import timezone
 
 from oscar_rehive import conf
 from oscar_rehive.models import Delivery, Invoice, OrderPayment
 from oscar_rehive.payments.budget import unhurried
-from oscar_rehive.payments.claiming import in_hand
 from oscar_rehive.payments.mails import send_confirmation_soon
 from oscar_rehive.payments.reading import read
 from oscar_rehive.payments.summary import Summary
 from oscar_rehive.rehive.deadlines import within
 from oscar_rehive.rehive.exceptions import RehiveError
+from oscar_rehive.remembering import in_turn, remember, remembered
 
 MANY = 20
 """Of so many invoices each is asked about by itself."""
@@ -33,23 +34,59 @@ PATIENCE = 5.0
 answered, and shoppers must not wait for it; but it keeps a thread, or a worker, from other work."""
 
 
-def business_of_burst(remote_id: str, newest: Sequence[Delivery]) -> conf.BusinessConfig | None:
-    """The business whose list is to be read for the deliveries about the invoice ``remote_id``: so many about
-    its other invoices have come as well. What a reading did not answer is asked about by itself. ``newest``
-    are the ``ENOUGH`` deliveries that came last, of those that wait.
+TURN = "oscar_rehive:burst"
+TURN_SECONDS = 30.0
+"""Whoever reads has this in hand in the cache, and says now and then that he goes on."""
 
-    Raises ``ImproperlyConfigured`` where the settings are not sound.
+
+def are_many(newest: Iterable[Delivery]) -> bool:
+    """Whether the ``ENOUGH`` deliveries that came last, of those that wait, look like a burst. What a reading
+    did not answer is none of it."""
+    return len({one.remote_id for one in newest if not one.tries}) > MANY
+
+
+def is_being_answered() -> bool:
+    """Whether somebody reads for a burst at this moment."""
+    return bool(remembered(TURN))
+
+
+def answer_by_pages(hand_on: Callable[[str], object]) -> bool:
+    """Read the lists of all businesses with many invoices of which deliveries wait, finish what they answer, and
+    have the mails sent that come of it. ``hand_on`` is called for each invoice of which deliveries are left, with
+    Rehive's id. Where somebody else is reading, he does all that when he is through. False, and nothing has
+    happened, where there is no burst.
     """
-    if len({one.remote_id for one in newest}) <= MANY:
-        return None
-    asks = Invoice.objects.filter(remote_id=remote_id).values_list("business_id", flat=True)
-    business = conf.current().by_id.get(asks.first() or "")
-    if business is None:
-        return None
-    fresh = _waiting(business).filter(tries=0)
-    invoices = fresh.order_by().values("remote_id").distinct()[: MANY + 1]
-    is_burst = invoices.count() > MANY and fresh.filter(remote_id=remote_id).exists()
-    return business if is_burst else None
+    begun, read_of = timezone.now(), list[str]()
+
+    def read_lists() -> None:
+        for business in _businesses():
+            if _is_burst(business):
+                _read(business)
+                read_of.append(business.currency)
+
+    if not in_turn(TURN, TURN_SECONDS, read_lists):
+        return True
+    if not read_of:
+        return False
+    for payment in OrderPayment.objects.filter(mail_due_at__gte=begun, mail_sent_at=None):
+        send_confirmation_soon(payment)
+    # What was tried before is reconcile's.
+    left = Delivery.objects.filter(state=Delivery.State.NEW, tries__lte=1).order_by("remote_id")
+    for remote_id in left.values_list("remote_id", flat=True).distinct():
+        hand_on(remote_id)
+    return True
+
+
+def _businesses() -> Iterable[conf.BusinessConfig]:
+    try:
+        return conf.current().businesses.values()
+    except ImproperlyConfigured:
+        return ()
+
+
+def _is_burst(business: conf.BusinessConfig) -> bool:
+    fresh = _waiting(business).filter(tries=0).order_by().values("remote_id")
+    return fresh.distinct()[: MANY + 1].count() > MANY
 
 
 def _waiting(
@@ -64,32 +101,24 @@ def _waiting(
     return Delivery.objects.filter(Exists(about), state=Delivery.State.NEW)
 
 
-def answer_by_pages(business: conf.BusinessConfig) -> list[str]:
-    """Read the list of ``business``, finish what it answers, and have the mails sent that come of it. Returns
-    the invoices of which deliveries are left, by Rehive's ids. Where somebody else is reading, nothing is
-    done, for what waits then is left to him.
-    """
-    with in_hand(f"webhooks about many invoices in {business.currency}") as claimant:
-        if claimant is None:
-            return []
-        begun = timezone.now()
-        # By the key, for another machine may have stamped them, by a clock of its own.
-        newest = _waiting(business).aggregate(newest=Max("pk"))["newest"] or 0
-        try:
-            # What was read until then is settled; all else is left.
-            with (
-                contextlib.suppress(RehiveError),
-                within(READING_SECONDS),
-                unhurried(PATIENCE),
-            ):
-                read(business, Summary(begun=begun, still_here=claimant.still_here))
-        finally:
-            _note(business, newest, begun)
-    for payment in OrderPayment.objects.filter(mail_due_at__gte=begun, mail_sent_at=None):
-        send_confirmation_soon(payment)
-    # Looked for after the list is left: who found it taken has stored his before.
-    left = _waiting(business).order_by("remote_id").values_list("remote_id", flat=True)
-    return list(left.distinct())
+def _read(business: conf.BusinessConfig) -> None:
+    begun = timezone.now()
+    # By the key, for another machine may have stamped them, by a clock of its own.
+    newest = _waiting(business).aggregate(newest=Max("pk"))["newest"] or 0
+
+    def still_here() -> None:
+        remember(TURN, True, TURN_SECONDS)
+
+    try:
+        # What was read until then is settled; all else is left.
+        with (
+            contextlib.suppress(RehiveError),
+            within(READING_SECONDS),
+            unhurried(PATIENCE, still_here=still_here),
+        ):
+            read(business, Summary(begun=begun, still_here=still_here))
+    finally:
+        _note(business, newest, begun)
 
 
 def _note(business: conf.BusinessConfig, newest: int, begun: datetime) -> None:

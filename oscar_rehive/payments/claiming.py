@@ -7,11 +7,10 @@ to be dead at once.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -72,20 +71,6 @@ class Claimant:
         Claim.objects.filter(owner=self.name).delete()
         Claim.objects.filter(until__lt=timezone.now() - LEASE).delete()
         _living.discard(self.name)
-
-
-@contextlib.contextmanager
-def in_hand(task: str) -> Iterator[Claimant | None]:
-    """``task`` is ours inside, as that claimant's, or somebody else has it: None."""
-    claimant = Claimant()
-    is_ours = False
-    try:
-        is_ours = bool(claimant.win([task]))
-        yield claimant if is_ours else None
-    finally:
-        if is_ours:
-            claimant.leave([task])
-        _living.discard(claimant.name)
 
 
 def _is_void(claim: Claim) -> bool:

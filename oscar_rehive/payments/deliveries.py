@@ -23,7 +23,13 @@ from oscar_rehive.logs import Log, about
 from oscar_rehive.models import Delivery, Entry, Invoice, OrderPayment, RefusedDeliveries
 from oscar_rehive.payments.adopting import NotOpened, adopt
 from oscar_rehive.payments.budget import unhurried
-from oscar_rehive.payments.bursts import ENOUGH, PATIENCE, answer_by_pages, business_of_burst
+from oscar_rehive.payments.bursts import (
+    ENOUGH,
+    PATIENCE,
+    answer_by_pages,
+    are_many,
+    is_being_answered,
+)
 from oscar_rehive.payments.gateway import QUICK, business_of, client_for
 from oscar_rehive.payments.mails import send_confirmation_soon
 from oscar_rehive.payments.opening import matching
@@ -182,7 +188,8 @@ def work_on(remote_id: str) -> None:
 
     What cannot be done now stays new, with the reason, and reconcile tries it again.
     """
-    in_turn(turn_of(remote_id), TURN_SECONDS, lambda: _work_on(remote_id))
+    if not (is_being_answered() and answer_by_pages(work_on_soon)):
+        in_turn(turn_of(remote_id), TURN_SECONDS, lambda: _work_on(remote_id))
 
 
 def turn_of(remote_id: str) -> str:
@@ -194,12 +201,7 @@ def turn_of(remote_id: str) -> str:
 def _work_on(remote_id: str) -> None:
     waiting = Delivery.objects.filter(state=Delivery.State.NEW).defer("body").order_by("-pk")
     newest = list(waiting[:ENOUGH])
-    business = None
-    with contextlib.suppress(ImproperlyConfigured):
-        business = business_of_burst(remote_id, newest)
-    if business is not None:
-        for left in answer_by_pages(business):
-            work_on_soon(left)
+    if are_many(newest) and answer_by_pages(work_on_soon):
         return
     among = newest if len(newest) < ENOUGH else waiting.filter(remote_id=remote_id)
     by_reference: dict[str, list[Delivery]] = {}

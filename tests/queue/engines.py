@@ -57,10 +57,6 @@ class Worker:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return [pid, *map(int, children)]
 
-    def is_at(self, pid: int) -> bool:
-        """Whether ``pid`` is the worker, or does a task for it."""
-        return self.process.poll() is None and pid in self._all()
-
     def kill(self) -> None:
         """As the kernel does where memory runs out."""
         if self.process.poll() is None:
