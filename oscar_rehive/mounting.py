@@ -7,6 +7,8 @@ from django.urls import NoReverseMatch, reverse
 
 CHECKOUT = "oscar_rehive.checkout.apps.CheckoutConfig"
 OSCARS_CHECKOUT = "oscar.apps.checkout.apps.CheckoutConfig"
+DASHBOARD = "oscar_rehive.dashboard.apps.DashboardConfig"
+OSCARS_DASHBOARD = "oscar.apps.dashboard.apps.DashboardConfig"
 INCLUDE = 'path("rehive/", include(apps.get_app_config("oscar_rehive").urls[0]))'
 
 

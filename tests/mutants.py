@@ -42,7 +42,7 @@ FOLDERS = ("oscar_rehive/payments", "oscar_rehive/shop")
 TESTS = (
     *("tests/payments", "tests/shop", "tests/test_signals.py", "tests/peer_bugs"),
     *("tests/management", "tests/test_models.py", "tests/test_webhook_work.py"),
-    *("tests/test_webhooks.py", "tests/test_admin.py", "tests/test_views.py", "tests/checkout"),
+    *("tests/test_webhooks.py", "tests/dashboard", "tests/test_views.py", "tests/checkout"),
     *("tests/test_quota.py", "tests/test_error_reports.py"),
 )
 RACES = ("tests/race",)

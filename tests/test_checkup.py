@@ -13,7 +13,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from oscar_rehive.checkup import Finding, Severity, findings, of_database, of_webhook
-from oscar_rehive.models import RefusedDeliveries
+from oscar_rehive.models import Attention, OrderPayment, RefusedDeliveries
 from tests.steps import not_migrated
 
 pytestmark = pytest.mark.django_db
@@ -67,6 +67,12 @@ class TestTheList:
         """For a page that must not wait."""
         assert set(found()) == {"settings", "webhook-https", "webhook-calls", "attention"}
         assert rehive.requests() == []
+
+    def test_attention_is_at_the_dashboard(self, shop: None, place_order: Any) -> None:
+        place_order()
+        Attention.objects.create(payment=OrderPayment.objects.get(), kind=Attention.Kind.LATE)
+
+        assert found()["attention"].mend.startswith("See the dashboard under Rehive, Attention")
 
     def test_complaints_of_the_system_checks_keep_their_names(
         self, shop: None, settings: Any

@@ -163,61 +163,6 @@ class TestAdmin:
         assert "The order is paid." in text
         assert str(story.invoices.get().remote_id) in text
 
-    def test_what_somebody_looked_at_can_be_marked(
-        self, story: OrderPayment, admin_client: Client
-    ) -> None:
-        attention = Attention.objects.get()
-        chosen = {"action": "resolve", "_selected_action": [attention.pk]}
-
-        answer = admin_client.post(address(Attention, "changelist"), chosen, follow=True)
-
-        attention.refresh_from_db()
-        assert "Resolved: 1" in answer.content.decode()
-        assert (attention.resolved_by, bool(attention.resolved_at)) == ("admin", True)
-
-    def test_a_second_resolving_keeps_who_was_first(
-        self, story: OrderPayment, admin_client: Client
-    ) -> None:
-        then = timezone.now()
-        Attention.objects.update(resolved_at=then, resolved_by="barbara")
-        chosen = {"action": "resolve", "_selected_action": [Attention.objects.get().pk]}
-
-        admin_client.post(address(Attention, "changelist"), chosen)
-
-        assert Attention.objects.get().resolved_by == "barbara"
-
-    @pytest.mark.parametrize(
-        ("permissions", "may"),
-        [(["view_attention"], False), (["view_attention", "resolve_attention"], True)],
-    )
-    def test_resolving_needs_the_permission(
-        self, story: OrderPayment, permissions: list[str], may: bool
-    ) -> None:
-        browser = staff(*permissions)
-        page = browser.get(address(Attention, "changelist"))
-        assert page.status_code == 200
-        assert ("Mark as resolved" in page.content.decode()) is may
-        chosen = {"action": "resolve", "_selected_action": [Attention.objects.get().pk]}
-
-        browser.post(address(Attention, "changelist"), chosen)
-
-        assert (Attention.objects.get().resolved_at is not None) is may
-
-    def test_so_do_the_buttons_on_its_page(self, story: OrderPayment, admin_client: Client) -> None:
-        decide = reverse("admin:oscar_rehive_attention_decide", args=[Attention.objects.get().pk])
-
-        assert staff("view_attention").post(decide, {"decision": "resolve"}).status_code == 403
-        assert admin_client.get(decide).status_code == 403
-        assert Attention.objects.get().resolved_at is None
-
-        assert (
-            staff("resolve_attention", "view_attention")
-            .post(decide, {"decision": "resolve"})
-            .status_code
-            == 302
-        )
-        assert Attention.objects.get().resolved_at is not None
-
     def test_bug22_the_shops_dashboard_stays_up(
         self, story: OrderPayment, admin_client: Client, settings: Any
     ) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from oscar_rehive import checks, collecting, conf, numbers
+from oscar_rehive.dashboard import rights
 from oscar_rehive.logs import Log, about
 from oscar_rehive.models import Attention
 from oscar_rehive.payments.meanings import MEANINGS
@@ -145,3 +146,17 @@ def test_pictures_and_links_lead_somewhere() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         if not target.startswith("http"):
             assert (Path(__file__).parent.parent / target).exists(), target
+
+
+def test_every_right_is_in_the_table_and_nothing_else() -> None:
+    section = re.search(r"<!-- table of rights.*?-->\n(.*?)\n<!-- end", README, re.DOTALL)
+    assert section is not None
+    written = set(re.findall(r"`(oscar_rehive\.\w+)`", section.group(1)))
+    assert written == {
+        rights.VIEW,
+        rights.ACT,
+        rights.REFUND,
+        rights.ACCEPT,
+        rights.TAKE_FOR_GONE,
+        rights.RESOLVE,
+    }

@@ -79,5 +79,5 @@ def _attention() -> Finding:
     return warning(
         "attention",
         f"{waiting} fact(s) need the attention of a person.",
-        "See the admin under Rehive payments, Attention: each has its ways out.",
+        "See the dashboard under Rehive, Attention: each has its ways out.",
     )

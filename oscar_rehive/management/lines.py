@@ -19,8 +19,10 @@ from oscar_rehive.management.finding_out import SECRET_VARIABLE, TOKEN_VARIABLE
 from oscar_rehive.models import OrderPayment
 from oscar_rehive.mounting import (
     CHECKOUT,
+    DASHBOARD,
     INCLUDE,
     OSCARS_CHECKOUT,
+    OSCARS_DASHBOARD,
     is_included,
     stands_behind_oscar,
 )
@@ -80,6 +82,8 @@ def blocks(wanted: Wanted) -> list[Block]:
             )
         )
     if lines:
+        # With others only: a shop without the desk takes payments, too.
+        lines = [*_replacing(DASHBOARD, OSCARS_DASHBOARD, "oscar.apps.dashboard"), *lines]
         found.append(Block(f"Into the settings{_file(_settings_module())}", tuple(lines)))
     if not is_included():
         found.append(Block(f"Into the URLconf{_file(settings.ROOT_URLCONF)}", tuple(_urls())))
@@ -133,14 +137,15 @@ def _setting(keys: Sequence[str]) -> list[str]:
 
 
 def _apps() -> list[str]:
-    installed = list(settings.INSTALLED_APPS)
     lines = []
     if stands_behind_oscar():
         lines.append('# INSTALLED_APPS: move "oscar_rehive" before "oscar.config.Shop".')
-    olds = [one for one in installed if one in (OSCARS_CHECKOUT, "oscar.apps.checkout")]
-    if olds:
-        lines.append(f'# INSTALLED_APPS: "{CHECKOUT}", in the place of "{olds[0]}"')
-    return lines
+    return [*lines, *_replacing(CHECKOUT, OSCARS_CHECKOUT, "oscar.apps.checkout")]
+
+
+def _replacing(ours: str, *oscars: str) -> list[str]:
+    olds = [one for one in settings.INSTALLED_APPS if one in oscars]
+    return [f'# INSTALLED_APPS: "{ours}", in the place of "{olds[0]}"'] if olds else []
 
 
 def _currency(wanted: Wanted) -> list[str]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from oscar_rehive.models.base import UnitsField
 from oscar_rehive.models.deliveries import Delivery, RefusedDeliveries
-from oscar_rehive.models.history import Attention, Entry
+from oscar_rehive.models.history import Attention, Entry, Note
 from oscar_rehive.models.payment import Invoice, OrderPayment, Refund
 from oscar_rehive.models.retries import Claim, Reading, Retry
 
@@ -16,6 +16,7 @@ __all__ = [
     "Delivery",
     "Entry",
     "Invoice",
+    "Note",
     "OrderPayment",
     "Reading",
     "Refund",

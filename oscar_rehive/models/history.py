@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -106,6 +106,34 @@ class Attention(Row):
                 fields=["payment", "kind", "subject"], name="rehive_attention_once"
             ),
         ]
+        indexes: ClassVar = [
+            # What waits is counted on every page of the dashboard, and listed by age.
+            models.Index(
+                fields=["raised_at", "id"],
+                name="rehive_attention_open",
+                condition=Q(resolved_at__isnull=True),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.payment}: {self.get_kind_display()}"
+
+
+class Note(Row):
+    """What a member of staff has to say about a fact, for those who come after. ``by`` is what the history
+    calls them."""
+
+    attention = models.ForeignKey(
+        Attention, on_delete=models.CASCADE, related_name="notes", verbose_name=_("attention")
+    )
+    at = models.DateTimeField(_("at"), default=timezone.now)
+    by = models.CharField(_("by"), max_length=150)
+    text = models.TextField(_("note"))
+
+    class Meta(Row.Meta):
+        verbose_name = _("note")
+        verbose_name_plural = _("notes")
+        ordering: ClassVar = ["pk"]
+
+    def __str__(self) -> str:
+        return self.text

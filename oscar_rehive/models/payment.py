@@ -14,6 +14,11 @@ from django.utils.translation import gettext_lazy as _
 from oscar_rehive.models.base import Row, UnitsField
 from oscar_rehive.rehive.money import from_units
 
+IS_WAITING = Q(paid_at=None, closed_at=None)
+HAS_ENDED = Q(paid_at=None, closed_at__isnull=False)
+PAID_AND_CANCELLED = Q(paid_at__isnull=False, released_at__isnull=False)
+"""Standings of a payment, as conditions on its row; the rest of those that are paid is paid."""
+
 
 class OrderPayment(Row):
     """The payment of one order through Rehive: made when the order is placed, gone never.
@@ -84,12 +89,22 @@ class OrderPayment(Row):
     class Meta(Row.Meta):
         verbose_name = _("order payment")
         verbose_name_plural = _("order payments")
+        permissions: ClassVar = [
+            ("act_orderpayment", _("Can ask Rehive, close, cancel and send the way to pay")),
+        ]
         ordering: ClassVar = ["-pk"]
         indexes: ClassVar = [
             models.Index(
                 fields=["mail_due_at"],
                 name="rehive_mail_due",
                 condition=Q(mail_due_at__isnull=False, mail_sent_at__isnull=True),
+            ),
+            # What the list of payments is narrowed to, newest first: each is a small part of all.
+            models.Index(fields=["created_at", "id"], name="rehive_payment_created"),
+            models.Index(fields=["id"], name="rehive_payment_waits", condition=IS_WAITING),
+            models.Index(fields=["id"], name="rehive_payment_ended", condition=HAS_ENDED),
+            models.Index(
+                fields=["id"], name="rehive_payment_gave_up", condition=PAID_AND_CANCELLED
             ),
         ]
 
@@ -236,7 +251,13 @@ class Invoice(Row):
             # different to every database.
             models.UniqueConstraint(fields=["payment", "in_use"], name="rehive_one_invoice_in_use"),
         ]
-        indexes: ClassVar = [models.Index(fields=["state", "asked_at"], name="rehive_state_asked")]
+        indexes: ClassVar = [
+            models.Index(fields=["state", "asked_at"], name="rehive_state_asked"),
+            # For the list of payments, which asks whether a payment has such an attempt.
+            models.Index(fields=["remote_status", "payment"], name="rehive_invoice_status"),
+            models.Index(fields=["currency", "payment"], name="rehive_invoice_currency"),
+            models.Index(fields=["business_id", "payment"], name="rehive_invoice_business"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.payment} ({self.attempt})"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 
 from django.utils import timezone
@@ -13,7 +15,7 @@ from oscar_rehive.payments.obstacles import note_excess
 from oscar_rehive.payments.plans import Plan
 from oscar_rehive.payments.refunding import follow, refund_decided, units_left
 from oscar_rehive.payments.rules import BY_HAND, mark_paid
-from oscar_rehive.rehive.money import from_units, to_units_up
+from oscar_rehive.rehive.money import from_units, shown, to_units_up
 from oscar_rehive.shop import Standing
 
 _ACCEPTABLE = BY_HAND
@@ -53,7 +55,30 @@ class NotAcceptable(Exception):
     """The order is no longer waiting for this payment."""
 
 
-def can_accept(attention: Attention) -> bool:
+@dataclass(frozen=True)
+class WaysOut:
+    """What a person can do about a fact: let its money pay the order, take its invoice for gone, give
+    back ``refund`` of the invoice's currency (0: nothing), or note that it was dealt with."""
+
+    refund: Decimal
+    accept: bool
+    gone: bool
+    resolve: bool
+
+
+def ways_out(plan: Plan, attention: Attention) -> WaysOut:
+    """The ways out of ``attention``, which is one of ``plan``'s; asks no database."""
+    return WaysOut(
+        refund=refund_offered(attention, plan),
+        accept=can_accept(attention, plan.given_back),
+        gone=can_be_gone(attention),
+        resolve=attention.resolved_at is None,
+    )
+
+
+def can_accept(
+    attention: Attention, given_back: Callable[[Invoice], int] = Invoice.given_back
+) -> bool:
     """Whether "this pays the order" is a way out of ``attention``."""
     invoice = attention.invoice
     return (
@@ -61,29 +86,31 @@ def can_accept(attention: Attention) -> bool:
         and attention.kind in _ACCEPTABLE
         and invoice is not None
         and invoice.recorded > 0
-        and not invoice.given_back()
+        and not given_back(invoice)
         and not invoice.payment.is_settled
     )
 
 
-def refund_offered(attention: Attention) -> Decimal:
-    """How much a refund is a way out of ``attention``, in the invoice's currency; 0 if it is none."""
+def refund_offered(attention: Attention, plan: Plan | None = None) -> Decimal:
+    """How much a refund is a way out of ``attention``, in the invoice's currency; 0 if it is none.
+    ``plan``: what stands about the order, where that was read already, ``attention`` with it."""
     invoice = attention.invoice
     if attention.resolved_at is not None or invoice is None or invoice.remote_id is None:
         return _NOTHING
     if attention.kind in _NO_REFUND:
         return _NOTHING
-    units = max(units_left(invoice) - _to_keep(attention, invoice), 0)
+    left = units_left(invoice) if plan is None else plan.left(invoice)
+    units = max(left - _to_keep(attention, invoice, plan), 0)
     return from_units(units, invoice.divisibility)
 
 
-def _to_keep(attention: Attention, invoice: Invoice) -> int:
+def _to_keep(attention: Attention, invoice: Invoice, plan: Plan | None = None) -> int:
     """What pays the order, or has to where the other payment was given back, stays as long as there is
     an order. Of an invoice whose order is not paid all goes back, but for the price where it is about
     what is beyond that."""
     if attention.kind in _OF_NO_ORDER:
         return 0
-    plan = Plan(case_of(invoice.payment), Entry.Source.STAFF)
+    plan = plan or Plan(case_of(invoice.payment), Entry.Source.STAFF)
     order, current = plan.order, plan.invoice(invoice.pk)
     if plan.payment.paid_at is None or order is None or order.standing is Standing.CANCELLED:
         return int(invoice.amount) if attention.kind == Attention.Kind.EXCESS else 0
@@ -130,9 +157,10 @@ def accept(attention: Attention, *, by: str) -> None:
     change(attention.payment.order_number, Entry.Source.STAFF, decide)
 
 
-def give_back(attention: Attention, *, by: str) -> None:
-    """Refund what ``attention`` is about. Raises ``NotAcceptable`` or what ``refund_decided``
-    raises."""
+def give_back(attention: Attention, *, by: str, agreed: Decimal | None = None) -> None:
+    """Refund what ``attention`` is about; ``agreed`` is how much of the invoice's currency ``by`` was told
+    that this is (None: whatever it is). Raises ``NotAcceptable``, also where it is another amount by now,
+    or what ``refund_decided`` raises."""
     if attention.invoice is None:
         raise NotAcceptable("There is nothing to refund.")
 
@@ -142,7 +170,14 @@ def give_back(attention: Attention, *, by: str) -> None:
         current = _undecided(attention)
         if not refund_offered(current):
             raise NotAcceptable("There is nothing to give back here (any more).")
-        return units_left(invoice) - _to_keep(current, invoice)
+        units = units_left(invoice) - _to_keep(current, invoice)
+        amount = from_units(units, invoice.divisibility)
+        if agreed is not None and agreed != amount:
+            raise NotAcceptable(
+                f"It is {shown(amount)} {invoice.currency} by now, and no longer {shown(agreed)}: look at"
+                " it again."
+            )
+        return units
 
     _undecided(attention)  # without asking Rehive anything for a page of yesterday
     reason = str(Attention.Kind(attention.kind).label)
@@ -180,8 +215,9 @@ def take_for_gone(attention: Attention, *, by: str) -> None:
     change(attention.invoice.order_number, Entry.Source.STAFF, decide)
 
 
-def resolve(attention: Attention, *, by: str) -> None:
-    """Note that ``by`` has dealt with ``attention``, if nobody else has."""
-    Attention.objects.filter(pk=attention.pk, resolved_at=None).update(
+def resolve(attention: Attention, *, by: str) -> bool:
+    """Note that ``by`` has dealt with ``attention``, if nobody else has; whether it was so."""
+    resolved = Attention.objects.filter(pk=attention.pk, resolved_at=None).update(
         resolved_at=timezone.now(), resolved_by=by[:150]
     )
+    return bool(resolved)

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, wraps
+from typing import Any, TypeVar, cast
 
 from django.core.exceptions import ImproperlyConfigured
 
 from oscar_rehive import conf, numbers
-from oscar_rehive.databases import in_a_transaction
+from oscar_rehive.databases import in_a_transaction, outside_transactions
 from oscar_rehive.models import Invoice
 from oscar_rehive.payments.breaker import guarded
 from oscar_rehive.payments.budget import counted, patiently
 from oscar_rehive.rehive.client import Client, Timeouts
+from oscar_rehive.rehive.deadlines import within
 from oscar_rehive.rehive.exceptions import RehiveError, Unintelligible
 from oscar_rehive.rehive.gates import route
 from oscar_rehive.remembering import remember, remembered
 from oscar_rehive.tracing import span
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 CURRENCY_SECONDS = 3600
 
@@ -31,6 +34,17 @@ QUICK = Timeouts(connect=1.0, read=2.0)
 
 class BusinessNotUsable(Exception):
     """The business at Rehive cannot take payments in the wanted currency; the message says why."""
+
+
+def asks_rehive(view: View) -> View:
+    """``view``, which asks Rehive: not inside ATOMIC_REQUESTS (P8), and in the time that a page has (P11)."""
+
+    @wraps(view)
+    def in_time(*args: Any, **kwargs: Any) -> Any:
+        with within(PAGE_SECONDS):
+            return view(*args, **kwargs)
+
+    return cast("View", outside_transactions(in_time))
 
 
 def client_for(business: conf.BusinessConfig) -> Client:

@@ -21,7 +21,7 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from oscar_rehive.cleaning import REDACTED
 from oscar_rehive.databases import in_parts
 from oscar_rehive.logs import Log
-from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment, Refund
+from oscar_rehive.models import Attention, Delivery, Entry, Invoice, Note, OrderPayment, Refund
 from oscar_rehive.payments.deliveries import delete_deliveries
 from oscar_rehive.payments.locking import Locked, under_lock
 from oscar_rehive.payments.meanings import money_of
@@ -148,6 +148,7 @@ def _whole(payment: OrderPayment) -> dict[str, Any]:
         "refunds": list(Refund.objects.filter(invoice__payment=payment).order_by("pk").values()),
         "history": list(Entry.objects.filter(payment=payment).order_by("pk").values()),
         "attention": list(Attention.objects.filter(payment=payment).order_by("pk").values()),
+        "notes": list(Note.objects.filter(attention__payment=payment).order_by("pk").values()),
     }
 
 
@@ -185,6 +186,7 @@ def _wiped(payment: OrderPayment, words: Collection[str]) -> list[Model]:
         Refund: Refund.objects.filter(invoice__payment=payment),
         Entry: Entry.objects.filter(payment=payment),
         Attention: Attention.objects.filter(payment=payment),
+        Note: Note.objects.filter(attention__payment=payment),
     }
     wiped: list[Model] = []
     for model, columns in _columns(words).items():
@@ -211,6 +213,7 @@ def _columns(words: Collection[str]) -> Mapping[type[Model], Mapping[str, Callab
         Refund: {"reason": lambda reason: reason and REDACTED},
         Entry: {"reason": lambda reason: hidden(without_reason(reason))},
         Attention: {"reason": hidden, "ways_out": hidden, "subject": hidden},
+        Note: {"text": lambda text: text and REDACTED},
     }
 
 

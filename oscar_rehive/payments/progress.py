@@ -91,7 +91,11 @@ def progress_of(number: str) -> Progress | None:
     order = get_shop().find(number) if payment else None
     if payment is None or order is None or not payment.is_for(order.key):
         return None
-    attempts = list(payment.invoices.order_by("-attempt"))
+    return progress_from(order, payment, list(payment.invoices.order_by("-attempt")))
+
+
+def progress_from(order: Order, payment: OrderPayment, attempts: list[Invoice]) -> Progress:
+    """The same of what was read already: ``attempts`` are all of ``payment``'s, newest first."""
     invoice = _telling_invoice(payment, attempts)
     kept = [
         from_units(one.kept(), one.divisibility)

@@ -81,3 +81,10 @@ def pro_rata(total: int, *, paid: int, quoted: int) -> int:
     nothing is worth nothing.
     """
     return total * paid // quoted if quoted > 0 else 0
+
+
+def shown(amount: Decimal) -> str:
+    """``amount`` as people write it: with its cents, without the zeros of 18 decimals behind them."""
+    whole, _point, decimals = f"{amount:f}".partition(".")
+    kept = decimals.rstrip("0").ljust(min(2, len(decimals)), "0")
+    return f"{whole}.{kept}" if kept else whole

@@ -125,3 +125,7 @@ class Shop(Protocol):
 
     def send_confirmation(self, number: str, *, language: str) -> None:
         """Send the order confirmation. Network: never under a lock."""
+
+    def send_pay_link(self, number: str, *, url: str, language: str) -> None:
+        """Mail ``url``, where the order can be paid, to its customer; raises where there is nobody to
+        mail. Network: never under a lock."""

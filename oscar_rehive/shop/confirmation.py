@@ -35,13 +35,13 @@ def send(number: str, *, language: str) -> None:
         logger.warning("Order #%s: its customer was deleted; there is nobody to mail", number)
         return
     dispatcher = get_class("order.utils", "OrderDispatcher")(
-        logger=logger, mail_connection=_connection()
+        logger=logger, mail_connection=connection_in_time()
     )
     with translation.override(language or None):
         dispatcher.send_order_placed_email_for_user(order, _context(order))
 
 
-def _connection() -> Any:
+def connection_in_time() -> Any:
     """The shop's way to its mail server, which gives up in time: Django's own default is to wait for
     ever for a server that accepts and says nothing."""
     seconds = min(settings.EMAIL_TIMEOUT or MOST_SECONDS, MOST_SECONDS)

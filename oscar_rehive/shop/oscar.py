@@ -19,7 +19,7 @@ from oscar.core.loading import get_class, get_model
 from oscar_rehive import conf
 from oscar_rehive.databases import database_of, where_written
 from oscar_rehive.logs import Log
-from oscar_rehive.shop import confirmation, giving_up
+from oscar_rehive.shop import confirmation, giving_up, pay_link
 from oscar_rehive.shop.base import Order, Standing, StatusRefused
 
 logger = Log(__name__)
@@ -167,6 +167,9 @@ class OscarShop:
 
     def send_confirmation(self, number: str, *, language: str) -> None:
         confirmation.send(number, language=language)
+
+    def send_pay_link(self, number: str, *, url: str, language: str) -> None:
+        pay_link.send(number, url=url, language=language)
 
     def _order(self, number: str) -> Any:
         if self._locked is not None and str(self._locked.number) == str(number):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from tests.guards.at_the_desk import AT_THE_DESK
 from tests.guards.base import ROOT, Mutation
 from tests.guards.deciding import DECIDING
 from tests.guards.doing import DOING
@@ -10,4 +11,4 @@ from tests.guards.setting_up import SETTING_UP
 
 __all__ = ["MUTATIONS", "ROOT", "Mutation"]
 
-MUTATIONS: tuple[Mutation, ...] = (*DECIDING, *DOING, *SETTING_UP)
+MUTATIONS: tuple[Mutation, ...] = (*AT_THE_DESK, *DECIDING, *DOING, *SETTING_UP)

@@ -118,7 +118,7 @@ DOING = (
         "oscar_rehive/payments/refunding.py",
         "if key is not None and Refund.objects.filter(key=key).exists():",
         "if False:",
-        ("tests/test_admin.py",),
+        ("tests/dashboard/test_actions.py",),
     ),
     Mutation(
         "what the shop's own code did in a settling is kept",
@@ -147,7 +147,7 @@ DOING = (
     Mutation(
         "what is being given back is not accepted",
         "oscar_rehive/payments/deciding.py",
-        "        and not invoice.given_back()\n",
+        "        and not given_back(invoice)\n",
         "",
     ),
     Mutation(

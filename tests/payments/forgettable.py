@@ -9,7 +9,7 @@ import pytest
 from django.apps import apps
 from oscar.test.factories import ShippingAddressFactory
 
-from oscar_rehive.models import Attention, Delivery, Entry, Invoice, OrderPayment
+from oscar_rehive.models import Attention, Delivery, Entry, Invoice, Note, OrderPayment
 from oscar_rehive.payments.refunding import refund
 from tests.steps import opened, settled
 
@@ -75,6 +75,9 @@ def refunded(rehive: Any, place_order: Any) -> Invoice:
             reason=f"its reference is '{GUEST}'",
             ways_out=f"Ask {NAME}.",
         )
+    Note.objects.create(
+        attention=Attention.objects.first(), by="staff", text=f"{NAME} called about her cat"
+    )
     told_about(invoice)
     return Invoice.objects.get()
 

@@ -32,8 +32,11 @@ Order = get_model("order", "Order")
 
 
 def decide(client: Client, decision: str) -> Any:
-    address = reverse("admin:oscar_rehive_attention_decide", args=[Attention.objects.get().pk])
-    return client.post(address, {"decision": decision}, follow=True)
+    """At the desk."""
+    fact = Attention.objects.get()
+    address = reverse("dashboard:rehive-attention-decide", args=[fact.pk, decision])
+    agreed = str(refund_offered(fact))
+    return client.post(address, {"sure": "yes", "agreed": agreed}, follow=True)
 
 
 @pytest.mark.parametrize(
@@ -92,9 +95,7 @@ class TestLatePaymentsThatAreHeld:
         assert len(mail.outbox) == 1
 
     def test_go_back_in_one_click(self, rehive: Any, order: Any, admin_client: Client) -> None:
-        page = admin_client.get(
-            reverse("admin:oscar_rehive_attention_change", args=[Attention.objects.get().pk])
-        )
+        page = admin_client.get(reverse("dashboard:rehive-attention"))
         assert "Refund 10.00 USD" in page.content.decode()
 
         decide(admin_client, "refund")
@@ -143,7 +144,7 @@ def test_a_decision_that_fails_says_so_and_leaves_the_fact_open(
     assert Attention.objects.get(kind="excess").resolved_at is None
 
 
-@pytest.mark.parametrize("decision", ["", "nonsense"])
+@pytest.mark.parametrize("decision", ["nonsense", "dealt-with"])
 def test_nothing_happens_without_a_decision(
     rehive: Any, place_order: Any, admin_client: Client, decision: str
 ) -> None:

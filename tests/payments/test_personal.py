@@ -97,8 +97,8 @@ class TestRemoving:
         removed = remove(customer)
 
         assert left() == []
-        # The payment, the invoice, the refund, two lines of the history and both facts.
-        assert removed == Removed(deleted=1, rows=7)
+        # The payment, the invoice, the refund, two lines of the history, both facts and the note.
+        assert removed == Removed(deleted=1, rows=8)
 
     def test_what_happened_is_as_it_was(self, customer: Customer) -> None:
         before = facts()

@@ -145,9 +145,9 @@ def test_of_another_order(
     other, invoice = paid(), paid()
     first = refund(other, Decimal("3.00"), reason="", by="ann")
     answers(identifier=first.remote_id, status=status)
-    form = {"amount": "2.00", "key": uuid.uuid4()}
+    form = {"amount": "2.00", "key": uuid.uuid4(), "sure": "yes"}
 
-    address = reverse("admin:oscar_rehive_invoice_refund", args=[invoice.pk])
+    address = reverse("dashboard:rehive-refund", args=[invoice.pk])
     assert admin_client.post(address, form).status_code == 302
 
     assert notes(invoice) == [(200, "pending")]

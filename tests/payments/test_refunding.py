@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -11,8 +10,6 @@ from typing import Any
 
 import pytest
 from django.db.models import F
-from django.test import Client as Browser
-from django.urls import reverse
 from django.utils import timezone
 
 from oscar_rehive.models import Attention, Entry, Invoice, Refund
@@ -232,38 +229,6 @@ def test_the_ledger_holds_what_rehive_gave_back_whatever_was_asked_for(
     given = Decimal(units) / 100
     assert refunded(order) == given
     assert refundable(paid_invoice()) == 10 - given
-
-
-class TestInTheAdmin:
-    """Staff give back any part of what came through an invoice, from its page."""
-
-    def address(self, name: str) -> str:
-        return reverse(f"admin:oscar_rehive_invoice_{name}", args=[paid_invoice().pk])
-
-    def test_a_part_is_asked_for(self, order: Any, admin_client: Browser) -> None:
-        page = admin_client.get(self.address("change")).content.decode()
-        assert "Refund, up to 10.00 USD" in page
-
-        fields = {"amount": "2.50", "reason": "scratched", "key": str(uuid.uuid4())}
-        answer = admin_client.post(self.address("refund"), fields, follow=True)
-
-        assert "A refund of 2.50 USD was asked for" in answer.content.decode()
-        made = Refund.objects.get()
-        assert (made.amount, made.reason, made.requested_by) == (250, "scratched", "admin")
-
-    @pytest.mark.parametrize("amount", ["", "0", "-1", "10.01", "0.001", "ten"])
-    def test_an_impossible_amount_is_refused_with_its_reason(
-        self, order: Any, admin_client: Browser, amount: str
-    ) -> None:
-        fields = {"amount": amount, "key": str(uuid.uuid4())}
-        answer = admin_client.post(self.address("refund"), fields, follow=True)
-
-        assert "errorlist" in answer.content.decode() or 'class="error"' in answer.content.decode()
-        assert not Refund.objects.exists()
-
-    def test_not_without_the_permission(self, order: Any, client: Browser) -> None:
-        client.post(self.address("refund"), {"amount": "1.00"})
-        assert not Refund.objects.exists()
 
 
 @pytest.mark.parametrize("told", ["", "Scratched", "written by somebody else"])

@@ -15,6 +15,7 @@ from oscar_rehive.rehive.money import (
     floor_to_places,
     from_units,
     pro_rata,
+    shown,
     to_units,
 )
 
@@ -160,3 +161,19 @@ def test_p2_a_quote_paid_in_full_is_the_whole_amount(total: int, quoted: int) ->
 @pytest.mark.parametrize("quoted", [0, -1])
 def test_a_quote_of_nothing_is_worth_nothing(quoted: int) -> None:
     assert pro_rata(1000, paid=5, quoted=quoted) == 0
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        ("10.000000000000000000", "10.00"),
+        ("10.500000000000000000", "10.50"),
+        ("0.000000000000000001", "0.000000000000000001"),
+        ("1E-8", "0.00000001"),
+        ("1234567890123456.123456789012345678", "1234567890123456.123456789012345678"),
+        ("100", "100"),
+        ("1.0", "1.0"),
+    ],
+)
+def test_amounts_are_shown_without_the_zeros_of_18_decimals(amount: str, text: str) -> None:
+    assert shown(Decimal(amount)) == text

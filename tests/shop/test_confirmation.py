@@ -173,13 +173,13 @@ def test_p11_no_mail_server_is_waited_for_without_end(
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_TIMEOUT = set_to
 
-    assert confirmation._connection().timeout == waits
+    assert confirmation.connection_in_time().timeout == waits
 
 
 def test_a_mail_backend_that_takes_no_time_out_is_used_as_it_is(settings: Any) -> None:
     settings.EMAIL_BACKEND = "tests.shop.test_confirmation.Plain"
 
-    assert isinstance(confirmation._connection(), Plain)
+    assert isinstance(confirmation.connection_in_time(), Plain)
 
 
 class Plain:

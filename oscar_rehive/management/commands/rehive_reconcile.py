@@ -99,7 +99,7 @@ class Command(BaseCommand):
             # A cron job's mail, though it was told to be quiet.
             self.stderr.write(
                 f"rehive_reconcile: {summary.new_attention} new fact(s) wait for a person, under"
-                " “Attention” in the admin."
+                " “Attention” in the dashboard."
             )
 
 

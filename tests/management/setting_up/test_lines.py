@@ -121,6 +121,25 @@ class TestAFreshShop:
         (line,) = [one for one in lines if "INSTALLED_APPS" in one]
         assert f'"oscar_rehive.checkout.apps.CheckoutConfig", in the place of "{old}"' in line
 
+    def test_and_so_is_oscars_dashboard(
+        self,
+        rehive_simulator: SimulatorProcess,
+        known: list[str],
+        set_up: SetUp,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        from oscar_rehive.management import lines as module
+
+        old = "oscar.apps.dashboard.apps.DashboardConfig"
+        monkeypatch.setattr(
+            module, "settings", SimpleNamespace(INSTALLED_APPS=[old], ROOT_URLCONF="x")
+        )
+
+        _, lines = set_up(*known, token=rehive_simulator.token)
+
+        (line,) = [one for one in lines if "INSTALLED_APPS" in one]
+        assert f'"oscar_rehive.dashboard.apps.DashboardConfig", in the place of "{old}"' in line
+
     @pytest.mark.parametrize(
         ("pipeline", "first", "words"),
         [

@@ -1,0 +1,60 @@
+"""Drop-in for ``oscar.apps.dashboard.apps.DashboardConfig`` in ``INSTALLED_APPS``, and a mixin for shops
+that have a dashboard app of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import path
+from oscar.apps.dashboard.apps import DashboardConfig as OscarDashboardConfig
+
+Permissions = list[str] | tuple[list[str], ...] | None
+
+
+class RehiveDashboardMixin:
+    """To be put before the other bases of a shop's own dashboard config: mounts the desk's pages in the
+    dashboard's namespace. Their place in the menu comes with ``get_nodes`` of
+    ``oscar_rehive.dashboard.menu``, to be imported into that app's own ``menu.py``."""
+
+    def get_urls(self) -> list[Any]:
+        # Not before Django is ready: these modules ask for Oscar's classes.
+        from oscar_rehive.dashboard import actions, attention, payments, refunding
+
+        pages = [
+            ("rehive/attention/", attention.AttentionView, "attention"),
+            ("rehive/attention/dealt-with/", attention.DealtWithView, "attention-dealt-with"),
+            ("rehive/attention/<int:pk>/note/", attention.NoteView, "attention-note"),
+            ("rehive/attention/<int:pk>/<slug:way>/", attention.DecideView, "attention-decide"),
+            ("rehive/payments/", payments.PaymentsView, "payments"),
+            ("rehive/payments/<int:pk>/", payments.PaymentView, "payment"),
+            ("rehive/payments/<int:pk>/ask/", actions.AskView, "ask"),
+            ("rehive/payments/<int:pk>/cancel/", actions.CancelView, "cancel"),
+            ("rehive/payments/<int:pk>/pay-link/", actions.PayLinkView, "pay-link"),
+            ("rehive/invoices/<int:pk>/close/", actions.CloseView, "close"),
+            ("rehive/invoices/<int:pk>/refund/", refunding.RefundView, "refund"),
+            ("rehive/invoices/<int:pk>/", payments.InvoiceView, "invoice"),
+        ]
+        ours = [path(where, view.as_view(), name=f"rehive-{name}") for where, view, name in pages]
+        # Oscar has put what these need around its own already.
+        ours = self.post_process_urls(ours)  # type: ignore[attr-defined]  # of OscarDashboardConfig
+        return [*ours, *super().get_urls()]  # type: ignore[misc]  # as above
+
+    def get_permissions(self, url: str | None) -> Permissions:
+        """Who is let in at all; each page then looks more closely (``rights.py``)."""
+        name = (url or "").rpartition(":")[2]
+        if name.startswith("rehive-"):
+            from oscar_rehive.dashboard.rights import LET_IN
+
+            return LET_IN
+        found: Permissions = super().get_permissions(url)  # type: ignore[misc]  # as above
+        return found
+
+
+class DashboardConfig(RehiveDashboardMixin, OscarDashboardConfig):
+    """Oscar's dashboard app with the desk's pages and its place in the menu.
+
+    Oscar's ``get_class`` looks in the package that the AppConfig of the label "dashboard" names, where
+    ``menu.py`` is the only module with a name of Oscar's.
+    """
+
+    name = "oscar_rehive.dashboard"

@@ -1,0 +1,66 @@
+"""The form that the list of payments is narrowed with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from oscar_rehive import conf
+from oscar_rehive.rehive.statuses import Status
+
+
+class SearchForm(forms.Form):
+    """What payments are looked for by; what is empty narrows nothing. Days are those of the shop's time
+    zone."""
+
+    q = forms.CharField(
+        label=_("Search"),
+        required=False,
+        max_length=254,
+        widget=forms.TextInput(
+            attrs={"placeholder": _("Order, invoice id, mail address or customer")}
+        ),
+    )
+    standing = forms.ChoiceField(
+        label=_("Standing"),
+        required=False,
+        choices=[
+            ("", _("Any")),
+            ("waiting", _("Waiting")),
+            ("paid", _("Paid")),
+            ("cancelled", _("Paid, then cancelled")),
+            ("ended", _("Ended without payment")),
+        ],
+    )
+    attention = forms.ChoiceField(
+        label=_("Attention"),
+        required=False,
+        choices=[("", _("Any")), ("waits", _("Waits for a person")), ("had", _("Has had any"))],
+    )
+    status = forms.ChoiceField(
+        label=_("Status at Rehive"),
+        required=False,
+        choices=[("", _("Any")), *((one.value, one.value) for one in Status)],
+    )
+    currency = forms.CharField(label=_("Currency"), required=False, max_length=12)
+    business = forms.ChoiceField(label=_("Business"), required=False)
+    date_from = forms.DateField(
+        label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
+    date_to = forms.DateField(
+        label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        businesses = conf.as_it_is().businesses.values()
+        self.fields["business"].choices = [  # type: ignore[attr-defined]  # a ChoiceField
+            ("", _("Any")),
+            *((one.business_id, f"{one.currency} – {one.business_id}") for one in businesses),
+        ]
+
+    def clean_currency(self) -> str:
+        """As the invoices have it."""
+        return str(self.cleaned_data["currency"]).strip()

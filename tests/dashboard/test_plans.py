@@ -1,0 +1,89 @@
+"""How PostgreSQL finds what the desk asks for, in a shop with many payments: by an index, and never by reading
+a table of ours from one end to the other."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.http import QueryDict
+
+from oscar_rehive.dashboard.attention import ORDERS, STAKE
+from oscar_rehive.dashboard.forms import SearchForm
+from oscar_rehive.dashboard.payments import MOST, found_by
+from oscar_rehive.models import Attention, Invoice, OrderPayment
+
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
+
+FILL = (
+    """INSERT INTO oscar_rehive_orderpayment (order_number, reference, order_key, seen_status, language,
+        created_at, window_ends_at, cancel_reason, paid_at, closed_at, released_at, status_due, basket_given_back)
+    SELECT 'N' || g, 'N' || g, '', '', 'en', now() - interval '1 minute' * g, now(), '',
+        CASE WHEN g % 100 > 1 THEN now() END, CASE WHEN g % 100 = 1 THEN now() END,
+        CASE WHEN g % 100 = 2 THEN now() END, false, false
+    FROM generate_series(1, 20000) g""",
+    """INSERT INTO oscar_rehive_invoice (payment_id, attempt, state, key, business_id, currency, divisibility,
+        total, covered, amount, remote_id, remote_status, redirect_url, quotes, received, recorded, refunded,
+        refund_recorded, version, told, failures, created_at, sent_at, posts, may_exist, close_due)
+    SELECT id, 1, 'paid', gen_random_uuid(), CASE WHEN id % 100 = 3 THEN 'rare' ELSE 'usual' END,
+        CASE WHEN id % 100 = 4 THEN 'EUR' ELSE 'USD' END, 2, 10, 0, '1000', 'r' || id,
+        CASE WHEN id % 100 = 5 THEN 'overpaid' ELSE 'paid' END, '', '[]', '1000', 10, '0', 0, 1, '', 0,
+        now(), now(), 1, false, false
+    FROM oscar_rehive_orderpayment LIMIT 20000""",
+    """INSERT INTO oscar_rehive_attention (payment_id, invoice_id, kind, subject, reason, ways_out, raised_at,
+        resolved_at, resolved_by)
+    SELECT payment_id, id, 'excess', '1', '', '', now(), CASE WHEN id % 1000 <> 6 THEN now() END, ''
+    FROM oscar_rehive_invoice LIMIT 20000""",
+)
+
+
+@pytest.fixture
+def _many(db: None) -> None:
+    with connection.cursor() as cursor:
+        for statement in FILL:
+            cursor.execute(statement)
+        for model in (OrderPayment, Invoice, Attention):
+            cursor.execute(f"ANALYZE {model._meta.db_table}")
+
+
+FILTERS = {
+    "standing=waiting": "rehive_payment_waits",
+    "standing=ended": "rehive_payment_ended",
+    "standing=cancelled": "rehive_payment_gave_up",
+    "attention=waits": "rehive_attention_open",
+    "status=overpaid": "rehive_invoice_status",
+    "currency=EUR": "rehive_invoice_currency",
+    "business=rare": "rehive_invoice_business",
+    "date_from=2026-01-01&date_to=2026-01-02": "rehive_payment_created",
+    "": "oscar_rehive_orderpayment_pkey",
+    "standing=paid": "oscar_rehive_orderpayment_pkey",
+}
+
+
+@pytest.mark.usefixtures("_many")
+@pytest.mark.parametrize("query", FILTERS)
+def test_a_filter_of_the_list_of_payments(query: str) -> None:
+    form = SearchForm(QueryDict(query))
+    form.fields["business"].choices = [("", ""), ("rare", "rare")]
+    assert form.is_valid(), form.errors
+
+    found = found_by(form.cleaned_data, OrderPayment.objects.all())
+    plan = found.values_list("pk", flat=True)[: MOST + 1].explain()
+
+    assert FILTERS[query] in plan, plan
+    assert "Seq Scan on oscar_rehive" not in plan, plan
+
+
+@pytest.mark.usefixtures("_many")
+def test_what_waits_the_oldest_first() -> None:
+    waiting = Attention.objects.select_related("payment", "invoice").annotate(stake=STAKE)
+    plan = waiting.filter(resolved_at__isnull=True).order_by(*ORDERS["age"])[:20].explain()
+
+    assert "rehive_attention_open" in plan, plan
+    assert "Seq Scan" not in plan, plan
+
+
+@pytest.mark.usefixtures("_many")
+def test_how_many_wait() -> None:
+    plan = Attention.objects.filter(resolved_at=None).order_by()[:1000].explain()
+
+    assert "rehive_attention_open" in plan, plan
