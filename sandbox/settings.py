@@ -19,6 +19,7 @@ Shop
                                   of 32 characters or more where others reach the shop
     SANDBOX_SIMULATOR_PORT        the simulator's port, default 8001
     SANDBOX_PAYMENT_WINDOW        minutes that an order waits for its payment, default 120
+    SANDBOX_CALLS_PER_MINUTE      what Rehive lets the shop ask, default 150
     SANDBOX_DEBUG=0, =1           DEBUG off or on; default: on in a demonstration only
 
 Switches that make the shop the way real shops are, for the tests
@@ -93,6 +94,7 @@ OSCAR_REHIVE = {
     **REHIVE,
     "BASE_URL": SHOP_BASE_URL,
     "PAYMENT_WINDOW": timedelta(minutes=variables.minutes("SANDBOX_PAYMENT_WINDOW", 120)),
+    "CALLS_PER_MINUTE": variables.number("SANDBOX_CALLS_PER_MINUTE", 150, least=10),
     "PAYMENT_METHODS": [
         "oscar_rehive.checkout.methods.Rehive",
         "sandbox.shop.methods.CashOnDelivery",

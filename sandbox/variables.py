@@ -21,11 +21,15 @@ def switch(name, default=False):
     return value in {"1", "true", "yes", "on"} if value else default
 
 
-def port(name, default):
+def number(name, default, *, least, most=10**9):
     value = text(name, str(default))
-    if not (value.isascii() and value.isdecimal() and 1 <= int(value) <= HIGHEST_PORT):
-        raise ImproperlyConfigured(f"{name} is {value!r}, but must be from 1 to {HIGHEST_PORT}")
+    if not (value.isascii() and value.isdecimal() and least <= int(value) <= most):
+        raise ImproperlyConfigured(f"{name} is {value!r}, but must be from {least} to {most}")
     return int(value)
+
+
+def port(name, default):
+    return number(name, default, least=1, most=HIGHEST_PORT)
 
 
 def minutes(name, default):

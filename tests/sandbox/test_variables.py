@@ -1,6 +1,7 @@
 """What is wrong with a variable is told in a sentence with its name, before anything is started."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ WRONG = [
     (variables.base_address, f"http://sam:{SECRET}@127.0.0.1:8000"),
     (variables.port, "abc"),
     (variables.port, "99999"),
+    (partial(variables.number, least=10), "9"),
     (variables.minutes, "abc"),
     (variables.minutes, "nan"),
     (variables.minutes, "-5"),
