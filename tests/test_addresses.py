@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +18,16 @@ from tests.checkout.pages import buttons_of
 from tests.steps import payment_page
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _hears_django(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """The sandbox's logger of Django's keeps to its own handlers."""
+    logger = logging.getLogger("django")
+    logger.addHandler(caplog.handler)
+    yield
+    logger.removeHandler(caplog.handler)
+
 
 PAGES = ("pay", "return", "status", "cancel")
 
