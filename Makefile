@@ -17,7 +17,7 @@ sandbox: .venv/.installed-sandbox ## Run a shop with the plugin and a simulator 
 
 test: .venv/.installed-dev ## Run the tests, on SQLite and on a PostgreSQL of their own
 	$(BIN)/python -m pytest -n auto -rs
-	$(BIN)/python -m tests.with_postgres pytest -m postgres
+	$(BIN)/python -m tests.with_postgres pytest -m postgres -n auto --dist loadfile
 
 test-quick: .venv/.installed-dev ## Run the tests that need neither processes nor PostgreSQL nor long stories
 	$(BIN)/python -m pytest -n auto -m "not e2e and not postgres" --ignore=tests/model

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -278,3 +279,10 @@ def a_cache_that_is_down(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None
 
     for name in ("get", "set", "add", "incr", "delete"):
         monkeypatch.setattr(cache, name, down)
+
+
+def mails_in(folder: Path) -> list[str]:
+    """The subjects of the mails that Django's file-based backend has put into ``folder``: it names files by the
+    second and by where an object lies in memory, so that several mails may be in one."""
+    lines = (line for file in folder.iterdir() for line in file.read_text().splitlines())
+    return [line for line in lines if line.startswith("Subject: ")]

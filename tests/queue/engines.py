@@ -57,6 +57,11 @@ class Worker:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return [pid, *map(int, children)]
 
+    def finish(self) -> None:
+        """What it has in hand is done, and nothing more is begun."""
+        self.process.terminate()
+        self.process.wait()
+
     def kill(self) -> None:
         """As the kernel does where memory runs out."""
         if self.process.poll() is None:
@@ -94,6 +99,17 @@ class Engine:
     def stop(self) -> None:
         for worker in self.workers:
             worker.kill()
+
+    def work_off(self, seconds: float) -> None:
+        """Return when nothing waits, and nobody has anything in hand who still lives. What one has in hand may
+        give the others more to do."""
+        while True:
+            eventually(lambda: not self.waits(), seconds=seconds)
+            for worker in self.workers:
+                worker.finish()
+            if not self.waits():
+                return
+            self.start(1)
 
     def waits(self) -> int:
         """How many tasks nobody has begun."""

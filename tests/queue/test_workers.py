@@ -18,9 +18,8 @@ from oscar.core.loading import get_model
 
 from oscar_rehive.models import Delivery, Invoice, OrderPayment
 from oscar_rehive.payments.reconciling import reconcile
-from tests.e2e.shops import eventually
 from tests.queue.engines import Engine
-from tests.steps import delivered, waiting_for_a_person
+from tests.steps import delivered, mails_in, waiting_for_a_person
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -56,13 +55,6 @@ def what_was_asked(rehive: Any) -> Counter[str]:
     return calls
 
 
-def confirmations(engine: Engine) -> Counter[str]:
-    """How many mails were sent with each subject, which names the order. Django's backend may put several
-    into one file."""
-    lines = "\n".join(path.read_text() for path in engine.mails.iterdir()).splitlines()
-    return Counter(line for line in lines if line.startswith("Subject: "))
-
-
 def test_nothing_is_lost_and_nothing_is_done_twice(
     engine: Engine, paid_orders: Any, rehive: Any, client: Client, caplog: Any
 ) -> None:
@@ -84,7 +76,7 @@ def test_nothing_is_lost_and_nothing_is_done_twice(
         assert engine.waits() + engine.in_hand(), "all was done before one could be killed"
         if paid() >= ORDERS // 4 and kill_one_that_works(engine):
             paid_then = paid()
-    eventually(lambda: not engine.waits() and engine.in_hand() <= 1, seconds=SECONDS)
+    engine.work_off(SECONDS)
     took, new_then = time.monotonic() - started, Delivery.objects.filter(state="new").count()
     asked = what_was_asked(rehive) - before
 
@@ -96,7 +88,7 @@ def test_nothing_is_lost_and_nothing_is_done_twice(
     )
     assert reconcile().failures == []
 
-    mails = confirmations(engine)
+    mails = Counter(mails_in(engine.mails))
     print(  # to be seen with -s
         f"{type(engine).__name__}: {ORDERS} orders, worked off in {took:.1f} s; killed when {paid_then} were"
         f" paid; left to reconcile: {new_then} deliveries; asked: {dict(asked)}; {mails.total()} mails"

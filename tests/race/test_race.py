@@ -19,7 +19,7 @@ from oscar_rehive.models import Attention, Invoice, OrderPayment, Refund
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.settling import business_of
 from tests.race.replica import Replica
-from tests.steps import opened, payable_at
+from tests.steps import mails_in, opened, payable_at
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -65,7 +65,7 @@ def play(rehive: Any, place_order: Any, mails: Path, team: Any, rounds: int) -> 
         invoice = opened(order)
         outcome = dice.choice(["pay", "pay", "pay_more", "expire", "back"])
         rehive.outcome(invoice.remote_id, outcome)
-        before = len(list(mails.iterdir()))
+        before = len(mails_in(mails))
         actions = dice.choice([ACTIONS, ACTIONS, ACTIONS + STAFF])
         commands = [dice.choice(actions) for _ in team]
 
@@ -77,7 +77,7 @@ def play(rehive: Any, place_order: Any, mails: Path, team: Any, rounds: int) -> 
         for action in ("return", "reconcile"):
             team[0].do(do=action, number=order.number)
 
-        check(rehive, order, len(list(mails.iterdir())) - before, (outcome, commands))
+        check(rehive, order, len(mails_in(mails)) - before, (outcome, commands))
         if len(rehive.invoices()) > 50:
             start_anew(rehive)
 
