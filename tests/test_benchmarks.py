@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -93,3 +95,20 @@ def test_each_benchmark_can_be_run(name: str) -> None:
     assert type(benchmark.FULL) is type(benchmark.QUICK)
     assert callable(benchmark.measure)
     assert Path(benchmark.__file__).read_text().count("\n") <= 400
+
+
+def test_the_shop_without_the_plugin_has_nothing_of_it() -> None:
+    """A part of it that stayed kept that shop from starting."""
+    said = subprocess.run(
+        [
+            *(sys.executable, "-c"),
+            "from benchmarks.settings_of_oscar import INSTALLED_APPS as apps; print(*apps, sep='\\n')",
+        ],
+        cwd=README.parent.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert "oscar.apps.dashboard.apps.DashboardConfig" in said
+    assert "oscar_rehive" not in said
