@@ -38,7 +38,7 @@ def about(**fields: object) -> Iterator[None]:
         # another thread that was given the same error.
         if not told.items() <= _carried_by(error).items():
             with contextlib.suppress(AttributeError):
-                error.oscar_rehive_about = told  # type: ignore[attr-defined]
+                error.oscar_rehive_about = told  # type: ignore[attr-defined]  # no error has it
         raise
     finally:
         _about.reset(token)

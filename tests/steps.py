@@ -20,12 +20,13 @@ from oscar.core.loading import get_class, get_model
 
 from oscar_rehive import conf
 from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment
+from oscar_rehive.payments import breaker
 from oscar_rehive.payments.deciding import can_accept
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.opening import open_invoice
 from oscar_rehive.payments.settling import business_of, refresh
 from oscar_rehive.rehive.client import Client
-from oscar_rehive.rehive.exceptions import NotFound, RehiveError
+from oscar_rehive.rehive.exceptions import NotFound, RehiveError, Unreachable
 from oscar_rehive.rehive.paging import Page
 from oscar_rehive.rehive.wire import RemoteInvoice
 from oscar_rehive.tokens import payment_token
@@ -286,3 +287,13 @@ def mails_in(folder: Path) -> list[str]:
     second and by where an object lies in memory, so that several mails may be in one."""
     lines = (line for file in folder.iterdir() for line in file.read_text().splitlines())
     return [line for line in lines if line.startswith("Subject: ")]
+
+
+def opened_in_vain(rehive: Any, order: Any, moments: Any, *, times: int) -> None:
+    """So many attempts for ``order`` whose making Rehive has answered with an error; by now it is asked again."""
+    rehive.faults(error_status={"value": 500, "methods": ["POST"]})
+    for _ in range(times):
+        with pytest.raises(Unreachable):
+            opened(order)
+    rehive.clear_faults()
+    moments.go_by(breaker.LONGEST_SECONDS)

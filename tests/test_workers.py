@@ -28,11 +28,11 @@ IMMEDIATE = f"{django_tasks.__name__}.backends.immediate.ImmediateBackend"
 DUMMY = f"{django_tasks.__name__}.backends.dummy.DummyBackend"
 
 
-class Subclassed(import_string(IMMEDIATE)):  # type: ignore[misc]
+class Subclassed(import_string(IMMEDIATE)):  # type: ignore[misc]  # found by its name
     """A shop's own, which does the work in place too."""
 
 
-class QueueDown(import_string(DUMMY)):  # type: ignore[misc]
+class QueueDown(import_string(DUMMY)):  # type: ignore[misc]  # as above
     """What stands in front of a queue that does not answer."""
 
     def enqueue(self, *args: Any, **kwargs: Any) -> Any:

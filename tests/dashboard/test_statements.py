@@ -62,27 +62,19 @@ def test_a_payments_page(desk: Desk, paid: Any, page: str) -> None:
     assert len(after) == len(before), shown(before, after)
 
 
-@pytest.mark.parametrize("query", ["", "?by=money", "?show=all"])
-def test_the_list_of_attention(desk: Desk, paid: Any, query: str) -> None:
-    more_of_everything(paid(more=250), 1)
-    url = desk_page("attention") + query
-    desk.get(url)
-    before = statements(desk, url)
-
-    for _ in range(4):
-        more_of_everything(paid(more=250), 2)
-
-    after = statements(desk, url)
-    assert len(after) == len(before), shown(before, after)
-    assert len(after) <= 20, shown(before, after)
-
-
 @pytest.mark.parametrize(
-    "query", ["", "?standing=paid&currency=USD&attention=waits", "?format=csv"]
+    ("page", "query"),
+    [
+        *(("attention", query) for query in ("", "?by=money", "?show=all")),
+        *(
+            ("payments", query)
+            for query in ("", "?standing=paid&currency=USD&attention=waits", "?format=csv")
+        ),
+    ],
 )
-def test_the_list_of_payments(desk: Desk, paid: Any, query: str) -> None:
+def test_the_lists(desk: Desk, paid: Any, page: str, query: str) -> None:
     more_of_everything(paid(more=250), 1)
-    url = desk_page("payments") + query
+    url = desk_page(page) + query
     desk.get(url)
     before = statements(desk, url)
 

@@ -14,14 +14,21 @@ from oscar.core.loading import get_model
 
 from oscar_rehive import conf, views
 from oscar_rehive.models import Claim, Delivery, Invoice, OrderPayment, Reading, Retry
-from oscar_rehive.payments import breaker, stages
+from oscar_rehive.payments import stages
 from oscar_rehive.payments.progress import progress_of
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.strays import lost_of
 from oscar_rehive.payments.summary import Summary
 from oscar_rehive.payments.weighing import DOUBT
-from oscar_rehive.rehive.exceptions import Unreachable
-from tests.steps import answer_lost, opened, payment_page, rehive_tells, settled, window_over
+from tests.steps import (
+    answer_lost,
+    opened,
+    opened_in_vain,
+    payment_page,
+    rehive_tells,
+    settled,
+    window_over,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -155,12 +162,7 @@ def test_what_was_refused_next_week_is_tried_today(
     rehive: Any, place_order: Any, next_week: Any, moments: Any
 ) -> None:
     order = place_order()
-    rehive.faults(error_status={"value": 500, "methods": ["POST"]})
-    for _ in range(5):
-        with pytest.raises(Unreachable):
-            opened(order)
-    rehive.clear_faults()
-    moments.go_by(breaker.LONGEST_SECONDS)
+    opened_in_vain(rehive, order, moments, times=5)
     Invoice.objects.update(sent_at=next_week)
 
     assert opened(order).remote_id

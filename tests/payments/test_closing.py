@@ -11,7 +11,7 @@ from django.test import Client as Browser
 
 from oscar_rehive.models import Attention, Entry, Invoice
 from oscar_rehive.payments.cancelling import cancel_order
-from oscar_rehive.payments.deciding import accept, resolve, take_for_gone
+from oscar_rehive.payments.deciding import resolve, take_for_gone
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.refunding import follow, refund
 from oscar_rehive.rehive.client import Client
@@ -61,24 +61,6 @@ class TestNobodyCanPayWhatNobodyShould:
 
         assert payable_at(rehive, order) == []
         assert Attention.objects.get().kind == Attention.Kind.PART_PAID
-
-    def test_a_part_that_pays_the_order_by_hand_and_that_rehive_has_opened_anew(
-        self, rehive: Any, place_order: Any
-    ) -> None:
-        """Its payer could have paid the rest, of an order that was done."""
-        order = place_order(total="10.00")
-        invoice = opened(order)
-        rehive.outcome(invoice.remote_id, "pay_less", amount=400)
-        rehive.outcome(invoice.remote_id, "expire")
-        settled(invoice)
-        rehive.outcome(invoice.remote_id, "start", force=True)
-        settled(invoice)
-        assert payable_at(rehive, order)
-
-        accept(Attention.objects.get(), by="ann")
-        reconcile()
-
-        assert payable_at(rehive, order) == []
 
     def test_an_attempt_that_rehive_opens_anew_while_the_order_is_being_cancelled(
         self, rehive: Any, place_order: Any

@@ -309,3 +309,22 @@ def test_a_page_that_nobody_was_offered_decides_nothing_about_no_invoice(
         decision(Attention.objects.get(kind=Attention.Kind.REFUSED_STATUS), by="ann")
 
     assert Attention.objects.get().resolved_at is None
+
+
+def test_a_part_that_pays_the_order_by_hand_and_that_rehive_has_opened_anew(
+    rehive: Any, place_order: Any
+) -> None:
+    """Its payer could have paid the rest, of an order that was done."""
+    order = place_order(total="10.00")
+    invoice = opened(order)
+    rehive.outcome(invoice.remote_id, "pay_less", amount=400)
+    rehive.outcome(invoice.remote_id, "expire")
+    settled(invoice)
+    rehive.outcome(invoice.remote_id, "start", force=True)
+    settled(invoice)
+    assert payable_at(rehive, order)
+
+    accept(Attention.objects.get(), by="ann")
+    reconcile()
+
+    assert payable_at(rehive, order) == []

@@ -12,7 +12,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from oscar_rehive.models import Delivery, Invoice
-from oscar_rehive.payments import breaker, deliveries, reading, stages
+from oscar_rehive.payments import deliveries, reading, stages
 from oscar_rehive.payments.deliveries import (
     KEPT_FOR,
     MAX_KEPT_CHARACTERS,
@@ -25,7 +25,7 @@ from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import NotFound, Throttled, Unreachable
 from tests.payments.pages import business
-from tests.steps import answer_lost, delivered, opened
+from tests.steps import answer_lost, delivered, opened, opened_in_vain
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -152,12 +152,7 @@ def test_news_of_a_stranger_s_invoice_cost_one_call_however_many_attempts_were_l
 ) -> None:
     """Another shop at the same business, which counts through the same numbers."""
     order = place_order()
-    rehive.faults(error_status={"value": 500, "methods": ["POST"]})
-    for _ in range(5):
-        with pytest.raises(Unreachable):
-            opened(order)
-    rehive.clear_faults()
-    moments.go_by(breaker.LONGEST_SECONDS)
+    opened_in_vain(rehive, order, moments, times=5)
     fields = {"request_reference": order.number, "request_amount": 1, "status": "initiated"}
     theirs = client_for(business()).create_invoice(fields, idempotency_key="theirs")
     before = len(rehive.requests())

@@ -101,17 +101,19 @@ class TestAFreshShop:
         assert line.endswith("rehive_reconcile -v 0")
         assert sys.executable in line
 
-    def test_oscars_checkout_is_to_go(
+    @pytest.mark.parametrize("part", ["checkout", "dashboard"])
+    def test_oscars_own_is_to_go(
         self,
         rehive_simulator: SimulatorProcess,
         known: list[str],
         set_up: SetUp,
-        settings: Any,
         monkeypatch: pytest.MonkeyPatch,
+        part: str,
     ) -> None:
         from oscar_rehive.management import lines as module
 
-        old = "oscar.apps.checkout.apps.CheckoutConfig"
+        config = f"{part}.apps.{part.capitalize()}Config"
+        old = f"oscar.apps.{config}"
         monkeypatch.setattr(
             module, "settings", SimpleNamespace(INSTALLED_APPS=[old], ROOT_URLCONF="x")
         )
@@ -119,26 +121,7 @@ class TestAFreshShop:
         _, lines = set_up(*known, token=rehive_simulator.token)
 
         (line,) = [one for one in lines if "INSTALLED_APPS" in one]
-        assert f'"oscar_rehive.checkout.apps.CheckoutConfig", in the place of "{old}"' in line
-
-    def test_and_so_is_oscars_dashboard(
-        self,
-        rehive_simulator: SimulatorProcess,
-        known: list[str],
-        set_up: SetUp,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        from oscar_rehive.management import lines as module
-
-        old = "oscar.apps.dashboard.apps.DashboardConfig"
-        monkeypatch.setattr(
-            module, "settings", SimpleNamespace(INSTALLED_APPS=[old], ROOT_URLCONF="x")
-        )
-
-        _, lines = set_up(*known, token=rehive_simulator.token)
-
-        (line,) = [one for one in lines if "INSTALLED_APPS" in one]
-        assert f'"oscar_rehive.dashboard.apps.DashboardConfig", in the place of "{old}"' in line
+        assert f'"oscar_rehive.{config}", in the place of "{old}"' in line
 
     @pytest.mark.parametrize(
         ("pipeline", "first", "words"),
