@@ -17,7 +17,7 @@ from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.settling import settle
 from oscar_rehive.payments.summary import Summary
 from oscar_rehive.rehive.client import Client
-from oscar_rehive.rehive.exceptions import Unintelligible
+from oscar_rehive.rehive.exceptions import Refused, Unintelligible
 from oscar_rehive.rehive.paging import Page
 from tests.payments.pages import (
     business,
@@ -268,3 +268,25 @@ class TestWhatHasEnded:
         reconcile()
 
         assert len(rehive.requests()) == before
+
+
+def test_a_second_list_that_fails_is_not_tried_again_for_a_while(
+    rehive: Any, invoices: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has just passed its control, and would be asked in vain for each page of the list."""
+    tried: list[int] = []
+
+    def page(self: Client, number: int, **filters: str) -> Page:
+        tried.append(number)
+        raise Refused("no", {})
+
+    made = invoices(9)
+    assert reading.is_open(business(), timeouts=reading.Timeouts())
+    monkeypatch.setattr(Client, "payment_request_page", page)
+    for some in (made[:5], made[5:]):
+        for one in some:
+            rehive.outcome(one.remote_id, "pay")
+        reconcile()
+
+    assert set(Invoice.objects.values_list("state", flat=True)) == {Invoice.State.PAID}
+    assert tried == [1]

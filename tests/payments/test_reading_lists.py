@@ -204,27 +204,6 @@ class TestWhatWasRefundedOfWhatIsPaid:
         assert reconcile().paid == 5
         assert calls()["refunds"] == 5
 
-    def test_where_that_fails_it_is_not_tried_again_for_a_while(
-        self, rehive: Any, invoices: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """It has just passed its control, and would be asked in vain for each page of the list."""
-        tried: list[int] = []
-
-        def page(self: Client, number: int, **filters: str) -> Page:
-            tried.append(number)
-            raise Refused("no", {})
-
-        made = invoices(9)
-        assert reading.is_open(business(), timeouts=reading.Timeouts())
-        monkeypatch.setattr(Client, "payment_request_page", page)
-        for some in (made[:5], made[5:]):
-            for one in some:
-                rehive.outcome(one.remote_id, "pay")
-            reconcile()
-
-        assert set(Invoice.objects.values_list("state", flat=True)) == {Invoice.State.PAID}
-        assert tried == [1]
-
     def test_one_of_which_it_cannot_be_had_does_not_hide_the_others(
         self, rehive: Any, invoices: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
