@@ -11,10 +11,15 @@ WRITE_ADDRESSES = ("django.request", "django.security.csrf")
 # What Django has signed ends in 43 letters; before them may stand a time. In a path only: a coin's address may be
 # as long. And not from each letter on: of a long word, 64 kB of a delivery took a minute.
 _SIGNED = re.compile(r"(?<=/)[\w-]+(:[\w-]+)?:[\w-]{43}(?![\w-])", re.ASCII)
+_SIGNATURE = re.compile(r":[\w-]{43}", re.ASCII)
 
 
 def without_tokens(text: str) -> str:
     """``text`` without what makes an address in it that of a payment."""
+    if not _SIGNATURE.search(
+        text
+    ):  # as in most texts; to look for it alone takes a tenth of the time
+        return text
     return _SIGNED.sub("[removed]", text)
 
 

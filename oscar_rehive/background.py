@@ -12,7 +12,7 @@ import contextlib
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from functools import partial
@@ -22,6 +22,7 @@ from typing import Any
 from django.db import connections
 
 from oscar_rehive.compat import django_tasks
+from oscar_rehive.databases import in_parts
 from oscar_rehive.logs import Log
 
 logger = Log(__name__)
@@ -35,6 +36,13 @@ WAITING = 40
 
 KEPT_SECONDS = 60.0
 """How long a connection to the database is kept for the next piece, in a lane where one always waits."""
+
+TOGETHER_SECONDS = 0.05
+TOLD_AT_ONCE = 10
+MOST_UNTOLD = 1000
+"""How long what workers are to be told is collected, and how much of it is one task: telling a table of a
+database of each delivery by itself cost as much as storing it. More than ``MOST_UNTOLD`` wait only where the
+queue hangs; the rest is left to reconcile."""
 
 
 class Lane:
@@ -167,29 +175,68 @@ def as_worker() -> Iterator[None]:
         _is_worker.reset(token)
 
 
-def have_done(lane: Lane, task: str, work: Callable[[str], object], about: str) -> None:
-    """Have ``work(about)`` done soon, and go on at once: by the shop's workers, who know it as that ``task`` of
-    tasks.py, or by ``lane`` where there are none, or where they cannot be told.
-
-    It must be committed already what it is about. What nobody takes, or who took it loses, is left to reconcile.
+class Work:
+    """One kind of work about something that has a name: ``do(about)``, which the shop's workers know as that
+    ``task`` of tasks.py. This process does it in ``lane`` where there are none, or where they cannot be told.
     """
-    if _is_worker.get():
-        _tell_or_do(task, work, about)
-    else:
-        # The telling too: a queue that does not answer takes seconds to fail, or a minute.
-        lane.do(partial(_tell_or_do, task, work, about))
+
+    def __init__(self, lane: Lane, task: str, do: Callable[[str], object]) -> None:
+        self._lane, self._task, self._do = lane, task, do
+        self._start()
+        # A lock that somebody held at the moment of a fork is held for ever in the child.
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._start)
+
+    def _start(self) -> None:
+        self._lock = Lock()
+        self._untold: dict[str, None] = {}
+
+    def soon(self, about: str) -> None:
+        """Have it done soon, and go on at once. It must be committed already what it is about. What nobody takes,
+        or who took it loses, is left to reconcile."""
+        if _is_worker.get():
+            self._tell_or([about], self._do)
+        elif not _has_workers(self._task):
+            self._lane.do(partial(self._do, about))
+        elif self._is_first(about) and not self._lane.do(self._tell):
+            self._take_untold()  # else nobody would ever be the first again
+
+    def _is_first(self, about: str) -> bool:
+        with self._lock:
+            if len(self._untold) < MOST_UNTOLD:
+                self._untold[about] = None
+            return len(self._untold) == 1
+
+    def _take_untold(self) -> list[str]:
+        with self._lock:
+            taken, self._untold = self._untold, {}
+        return list(taken)
+
+    def _tell(self) -> None:
+        # Not by whoever has something to tell: a queue that does not answer takes seconds to fail, or a minute.
+        time.sleep(TOGETHER_SECONDS)
+        self._tell_or(self._take_untold(), lambda about: self._lane.do(partial(self._do, about)))
+
+    def _tell_or(self, abouts: list[str], do: Callable[[str], object]) -> None:
+        for some in in_parts(abouts, TOLD_AT_ONCE):
+            if not _told_to_workers(self._task, some):
+                for about in some:
+                    do(about)
 
 
-def _tell_or_do(task: str, work: Callable[[str], object], about: str) -> None:
-    if not _told_to_workers(task, about):
-        work(about)
+def _has_workers(task: str) -> bool:
+    try:
+        return workers_task(task) is not None
+    except Exception:  # whatever a shop's own backend raises
+        logger.exception("TASKS cannot be used; this process does the work")
+        return False
 
 
-def _told_to_workers(name: str, about: str) -> bool:
+def _told_to_workers(name: str, abouts: Sequence[str]) -> bool:
     try:
         task = workers_task(name)
         if task is not None:
-            task.enqueue(about)
+            task.enqueue(*abouts)
     except Exception:  # whatever a shop's queue raises when it is down
         logger.exception("The shop's workers cannot be told; this process does the work")
         return False

@@ -41,8 +41,13 @@ def _no_memory_of_the_last_test() -> None:
 def later(monkeypatch: pytest.MonkeyPatch) -> Later:
     """Work of the background is done at once and in place: a thread of its own would have a database
     connection of its own. ``later.waits()`` keeps it back."""
+    from oscar_rehive import background
     from oscar_rehive.background import Lane
+    from oscar_rehive.payments import deliveries, mails
 
+    for work in (deliveries._WORK, mails._WORK):
+        work._start()  # what the last test kept back is not told
+    monkeypatch.setattr(background, "TOGETHER_SECONDS", 0)
     later = Later()
     monkeypatch.setattr(Lane, "do", lambda lane, work: later.do(work))
     return later

@@ -115,7 +115,7 @@ def test_a_fault_of_our_own_after_the_answer_loses_nothing(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(deliveries, "work_on", crash)
+        patch.setattr(deliveries._WORK, "_do", crash)
         assert delivered(client, invoice).status_code == 200
 
     assert Delivery.objects.get().state == Delivery.State.NEW

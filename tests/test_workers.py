@@ -15,10 +15,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.module_loading import import_string
 
-from oscar_rehive import tasks
-from oscar_rehive.background import workers_task
+from oscar_rehive import background, tasks
+from oscar_rehive.background import Lane, workers_task
 from oscar_rehive.compat import django_tasks
 from oscar_rehive.models import Delivery, Invoice
+from oscar_rehive.payments import deliveries
 from tests.steps import delivered, opened
 
 pytestmark = pytest.mark.django_db
@@ -229,3 +230,67 @@ assert tasks.work_on_deliveries.__name__ == "work_on_deliveries"
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
+
+
+class TestToldTogether:
+    """Telling a table of a database of each delivery by itself cost as much as storing it."""
+
+    def test_what_comes_within_a_moment_is_one_word(self, workers: None, later: Any) -> None:
+        later.waits()
+        for remote_id in ("a", "b", "a"):
+            deliveries.work_on_soon(remote_id)
+        later.comes()
+
+        assert told() == [("work_on_deliveries", ["a", "b"])]
+        deliveries.work_on_soon("c")
+        assert told()[1:] == [("work_on_deliveries", ["c"])]
+
+    def test_many_are_shared_among_the_workers(self, workers: None, later: Any) -> None:
+        later.waits()
+        for nth in range(25):
+            deliveries.work_on_soon(str(nth))
+        later.comes()
+
+        assert [len(names) for _, names in told()] == [10, 10, 5]
+
+    def test_a_queue_that_hangs_fills_no_memory(
+        self, workers: None, later: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(background, "MOST_UNTOLD", 3)
+        later.waits()
+        for nth in range(5):
+            deliveries.work_on_soon(str(nth))
+
+        assert len(later.kept) == 1
+        later.comes()
+        assert told() == [("work_on_deliveries", ["0", "1", "2"])]
+
+    def test_where_no_thread_can_be_had_the_next_one_is_told_again(
+        self, workers: None, later: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as full:
+            full.setattr(Lane, "do", lambda lane, work: False)
+            deliveries.work_on_soon("a")
+
+        deliveries.work_on_soon("b")
+
+        assert told() == [("work_on_deliveries", ["b"])]
+
+    def test_one_that_fails_is_not_in_the_way_of_the_others(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The queue shows it as failed all the same."""
+        done: list[str] = []
+
+        def work_on(remote_id: str) -> None:
+            done.append(remote_id)
+            if remote_id == "a":
+                raise KeyError(remote_id)
+
+        monkeypatch.setattr(deliveries, "work_on", work_on)
+
+        with pytest.raises(KeyError):
+            tasks.work_on_deliveries.call("a", "b")
+
+        assert done == ["a", "b"]
+        assert "a failed" in caplog.text

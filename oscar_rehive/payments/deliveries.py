@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from oscar_rehive import conf, numbers
 from oscar_rehive.addresses import without_tokens
-from oscar_rehive.background import REHIVE, have_done
+from oscar_rehive.background import REHIVE, Work
 from oscar_rehive.cleaning import storable, storable_text, without_secrets
 from oscar_rehive.databases import database_of, in_parts
 from oscar_rehive.logs import Log, about
@@ -178,7 +178,7 @@ def delete_deliveries(pks: Sequence[int]) -> int:
 
 def work_on_soon(remote_id: str) -> None:
     """Have the stored deliveries about the invoice ``remote_id`` worked on, while nobody waits for it."""
-    have_done(REHIVE, "work_on_deliveries", work_on, remote_id)
+    _WORK.soon(remote_id)
 
 
 def work_on(remote_id: str) -> None:
@@ -190,6 +190,9 @@ def work_on(remote_id: str) -> None:
     """
     if not (is_being_answered() and answer_by_pages(work_on_soon)):
         in_turn(turn_of(remote_id), TURN_SECONDS, lambda: _work_on(remote_id))
+
+
+_WORK = Work(REHIVE, "work_on_deliveries", work_on)
 
 
 def turn_of(remote_id: str) -> str:

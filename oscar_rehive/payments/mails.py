@@ -9,7 +9,7 @@ from smtplib import SMTPRecipientsRefused, SMTPResponseException
 from django.utils import timezone
 
 from oscar_rehive import numbers
-from oscar_rehive.background import MAILS, have_done
+from oscar_rehive.background import MAILS, Work
 from oscar_rehive.logs import Log
 from oscar_rehive.models import OrderPayment
 from oscar_rehive.payments.clocks import is_over
@@ -35,7 +35,7 @@ class NotSent(Exception):
 def send_confirmation_soon(payment: OrderPayment) -> None:
     """Send the confirmation of ``payment``, if it is due, while nobody waits for it."""
     if payment.mail_due_at is not None and payment.mail_sent_at is None:
-        have_done(MAILS, "send_confirmation", send_confirmation_if_due, payment.order_number)
+        _WORK.soon(payment.order_number)
 
 
 def send_confirmation_if_due(number: str) -> bool:
@@ -44,6 +44,9 @@ def send_confirmation_if_due(number: str) -> bool:
     with contextlib.suppress(NotSent):
         return send_confirmation(number)
     return False
+
+
+_WORK = Work(MAILS, "send_confirmation", send_confirmation_if_due)
 
 
 @about_order
