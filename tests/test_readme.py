@@ -18,6 +18,7 @@ from oscar_rehive.logs import Log, about
 from oscar_rehive.models import Attention
 from oscar_rehive.payments.meanings import MEANINGS
 from sandbox.shop import accounts
+from tests.e2e.shops import template
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -105,20 +106,20 @@ def test_the_formatter_of_the_readme_shows_what_records_are_about(caplog: Any) -
     assert outside == {"level": "WARNING", "message": "Elsewhere."}
 
 
-def test_the_view_of_the_readme_tells_what_another_process_has_counted(tmp_path: Path) -> None:
+def test_the_view_of_the_readme_tells_what_another_process_has_counted(
+    shared_folder: Path, tmp_path: Path
+) -> None:
     counts = "from oscar_rehive import numbers; numbers.count('requests_held_back')"
     shows = f"{example('MultiProcessCollector')}\nprint(numbers(None).content.decode())"
-    setup = "import django; django.setup(); from django.core.management import call_command;"
-    migrate = "call_command('migrate', verbosity=0, run_syncdb=True)"
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "tests.settings",
-        "DATABASE_URL": "sqlite://:memory:",
+        "DATABASE_URL": f"sqlite:///{template(shared_folder) / 'db.sqlite3'}",
         "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
     }
-    for code in (counts, counts, f"{migrate}\n{shows}"):
+    for code in (counts, counts, shows):
         ran = subprocess.run(
-            [sys.executable, "-c", f"{setup}\n{code}"],
+            [sys.executable, "-c", f"import django; django.setup()\n{code}"],
             cwd=ROOT,
             env=environment,
             capture_output=True,

@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SERVE = "tests.e2e.serve_shop"
 START_SECONDS = 60
 SECRET = "the-webhook-secret-of-these-tests"
+WHAT_SETUP_TOLD = "setup.txt"
 PAYABLE = ("draft", "initiated", "processing", "received", "underpaid")
 
 T = TypeVar("T")
@@ -349,13 +350,14 @@ def template(shared: Path) -> Path:
         if not ready.exists():
             part = shared / "sandbox-template.part"
             shutil.rmtree(part, ignore_errors=True)
-            set_up(part)
+            told = set_up(part)
+            (part / WHAT_SETUP_TOLD).write_text(told)
             part.rename(ready)
     return ready
 
 
-def set_up(folder: Path, database_url: str = "") -> None:
-    """Run the sandbox's own ``setup_sandbox``."""
+def set_up(folder: Path, database_url: str = "") -> str:
+    """Run the sandbox's own ``setup_sandbox``; returns what it told."""
     done = subprocess.run(
         [sys.executable, "sandbox/manage.py", "setup_sandbox"],
         cwd=ROOT,
@@ -365,6 +367,7 @@ def set_up(folder: Path, database_url: str = "") -> None:
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @contextmanager

@@ -1,9 +1,12 @@
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.e2e.shops import WHAT_SETUP_TOLD, template
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("SANDBOX_", "REHIVE_", "SHOP_", "DATABASE_URL", "DJANGO_SETTINGS_MODULE")
@@ -44,12 +47,21 @@ class Sandbox:
 
 
 @pytest.fixture(scope="session")
-def fresh(tmp_path_factory):
-    """A shop that has been set up once; the output of that is kept in ``first``."""
-    sandbox = Sandbox(tmp_path_factory.mktemp("sandbox"))
-    sandbox.first = sandbox.manage("setup_sandbox")
-    assert sandbox.first.returncode == 0, sandbox.first.stderr
+def fresh(shared_folder, tmp_path_factory):
+    """A shop that has been set up once; what that told is kept in ``first``."""
+    sandbox = Sandbox(copy_of(shared_folder, tmp_path_factory.mktemp("sandbox")))
+    sandbox.first = (sandbox.var / WHAT_SETUP_TOLD).read_text()
     return sandbox
+
+
+@pytest.fixture
+def ready(shared_folder, tmp_path):
+    """The same for one test alone. Setting up takes seconds: it is copied."""
+    return Sandbox(copy_of(shared_folder, tmp_path))
+
+
+def copy_of(shared_folder, folder):
+    return shutil.copytree(template(shared_folder), folder / "var")
 
 
 @pytest.fixture

@@ -127,32 +127,31 @@ def test_of_two_that_make_the_key_at_once_one_wins(
     assert os.listdir(tmp_path) == ["secret-key"]
 
 
-def test_known_passwords_are_gone_with_the_real_rehive_and_back_without(empty: Sandbox) -> None:
-    assert empty.manage("setup_sandbox").returncode == 0
+def test_known_passwords_are_gone_with_the_real_rehive_and_back_without(ready: Sandbox) -> None:
     known = ["customer@example.com True", "staff@example.com True"]
-    assert empty.python(WHO_GETS_IN) == known
+    assert ready.python(WHO_GETS_IN) == known
 
-    done = empty.manage("setup_sandbox", **REAL)
+    done = ready.manage("setup_sandbox", **REAL)
 
-    assert empty.python(WHO_GETS_IN, **REAL) == [line.replace("True", "False") for line in known]
+    assert ready.python(WHO_GETS_IN, **REAL) == [line.replace("True", "False") for line in known]
     assert "staff@example.com has lost its password" in done.stdout
     assert "sandbox/manage.py createsuperuser" in done.stdout
     assert "staff-demo" not in done.stdout
 
-    assert empty.manage("setup_sandbox").returncode == 0
-    assert empty.python(WHO_GETS_IN) == known
+    assert ready.manage("setup_sandbox").returncode == 0
+    assert ready.python(WHO_GETS_IN) == known
 
 
-def test_a_staff_account_of_ones_own_stays(empty: Sandbox) -> None:
-    empty.manage("setup_sandbox", **REAL)
-    made = empty.manage(
+def test_a_staff_account_of_ones_own_stays(ready: Sandbox) -> None:
+    ready.manage("setup_sandbox", **REAL)
+    made = ready.manage(
         *("createsuperuser", "--noinput", "--username", "sam", "--email", "sam@example.com"),
         DJANGO_SUPERUSER_PASSWORD="a-password-of-its-own",
         **REAL,
     )
     assert made.returncode == 0, made.stderr
 
-    done = empty.manage("setup_sandbox", **REAL)
+    done = ready.manage("setup_sandbox", **REAL)
 
     assert "createsuperuser" not in done.stdout
 
@@ -166,9 +165,7 @@ asyncio.run(serve())
 
 
 @pytest.mark.parametrize("served_by", ["import sandbox.wsgi", IN_A_LOOP], ids=["WSGI", "ASGI"])
-def test_whatever_serves_it_takes_the_known_passwords_away(empty: Sandbox, served_by: str) -> None:
-    assert empty.manage("setup_sandbox").returncode == 0
-
-    served = empty.python(f"{served_by}\n{WHO_GETS_IN}", **REAL)
+def test_whatever_serves_it_takes_the_known_passwords_away(ready: Sandbox, served_by: str) -> None:
+    served = ready.python(f"{served_by}\n{WHO_GETS_IN}", **REAL)
 
     assert served == ["customer@example.com False", "staff@example.com False"]

@@ -34,9 +34,9 @@ def visit(sandbox, *addresses, **variables):
 
 
 def test_setup_tells_the_accounts(fresh):
-    assert "12 products (12 new)" in fresh.first.stdout
-    assert "customer@example.com  customer-demo" in fresh.first.stdout
-    assert "staff@example.com  staff-demo" in fresh.first.stdout
+    assert "12 products (12 new)" in fresh.first
+    assert "customer@example.com  customer-demo" in fresh.first
+    assert "staff@example.com  staff-demo" in fresh.first
 
 
 def test_every_product_has_a_picture_of_its_own(fresh):
