@@ -22,6 +22,7 @@ NAMES = (
     "open_invoices",
     "waiting_deliveries",
     "flash_sale",
+    "desk",
     "start",
 )
 README = Path(__file__).with_name("README.md")
