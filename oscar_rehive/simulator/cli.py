@@ -38,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tokens, managed = _tokens(os.environ.get(TOKEN_VARIABLE, ""))
     except ValueError as error:
         return _fail(2, str(error))
+    ids = [one.id for one in given.business or ()]
+    if again := next((one for one in ids if ids.count(one) > 1), None):
+        return _fail(2, f"--business {again} is given twice: a business has one currency")
     shop = Business(DEMO_BUSINESS, currency(given.currency, given.divisibility))
     options = Options(
         host=given.host,

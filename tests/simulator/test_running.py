@@ -126,6 +126,13 @@ def test_wrong_options(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> 
     assert wrong[0] in capsys.readouterr().err
 
 
+def test_a_business_of_two_currencies_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """The second was taken, and nobody told."""
+    assert cli.main(["--business", "shop:USD", "--business", "shop:EUR"]) == 2
+
+    assert "--business shop is given twice" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_the_command_ends_quietly(ending: signal.Signals) -> None:
     with subprocess.Popen(
