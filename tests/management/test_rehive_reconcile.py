@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from threading import Event
 from typing import Any
 
@@ -301,7 +301,25 @@ class TestAgainAndAgain:
         # A connection that the server dropped would fail for ever.
         assert len(fresh) == 3
 
-    @pytest.mark.parametrize("pause", ["0", "-5", "1.5", "soon", "", "99999999999"])
+    def test_each_line_is_told_at_once(
+        self, pauses: list[int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """In a journal as well, where what is written waits in the process until there is much of it."""
+        journal, told = BytesIO(), []
+
+        def reconcile(*args: Any, **kwargs: Any) -> Summary:
+            told.append(journal.getvalue().decode())
+            return Summary()
+
+        monkeypatch.setattr(rehive_reconcile, "reconcile", reconcile)
+        out = TextIOWrapper(journal)
+        call_command("rehive_reconcile", "--every", "30", stdout=out)
+
+        assert told == ["", summary(), summary() * 2]
+
+    @pytest.mark.parametrize("pause", ["0", "-5", "1.5", "5m", "", "99999999999"])
     def test_a_pause_that_is_none(self, pause: str) -> None:
-        with pytest.raises(CommandError, match="a whole number of seconds from 1 to 86400"):
+        with pytest.raises(CommandError) as error:
             Run("--every", pause)
+
+        assert f"{pause!r} is not a whole number of seconds from 1 to 86400" in str(error.value)

@@ -101,6 +101,8 @@ class Command(BaseCommand):
                 f"rehive_reconcile: {summary.new_attention} new fact(s) wait for a person, under"
                 " “Attention” in the dashboard."
             )
+        # What goes to a service's journal is kept back else until there are some thousand characters.
+        self.stdout.flush()
 
 
 @contextlib.contextmanager
@@ -120,5 +122,7 @@ def _until_terminated() -> Iterator[Event]:
 
 def _seconds(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 86_400):
-        raise argparse.ArgumentTypeError("a whole number of seconds from 1 to 86400")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a whole number of seconds from 1 to 86400, such as 300"
+        )
     return int(text)
