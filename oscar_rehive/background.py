@@ -227,9 +227,8 @@ class Work:
 def _has_workers(task: str) -> bool:
     try:
         return workers_task(task) is not None
-    except Exception:  # whatever a shop's own backend raises
-        logger.exception("TASKS cannot be used; this process does the work")
-        return False
+    except Exception as error:  # whatever a shop's own backend raises
+        return _cannot("TASKS cannot be used", error)
 
 
 def _told_to_workers(name: str, abouts: Sequence[str]) -> bool:
@@ -237,10 +236,15 @@ def _told_to_workers(name: str, abouts: Sequence[str]) -> bool:
         task = workers_task(name)
         if task is not None:
             task.enqueue(*abouts)
-    except Exception:  # whatever a shop's queue raises when it is down
-        logger.exception("The shop's workers cannot be told; this process does the work")
-        return False
+    except Exception as error:  # whatever a shop's queue raises when it is down
+        return _cannot("The shop's workers cannot be told", error)
     return task is not None
+
+
+def _cannot(what: str, error: Exception) -> bool:
+    """False. In one line of the log, for while a queue is down there is one for each delivery and each mail."""
+    logger.error("%s (%s: %s); this process does the work", what, type(error).__name__, error)
+    return False
 
 
 def workers_task(name: str) -> Any:
