@@ -69,18 +69,25 @@ KINDS: dict[str, Count] = {
 
 _kept: dict[str, Any] = {}
 
+ARE_KEPT = False
+
 try:
     from prometheus_client import Counter, Histogram
 except ImportError:
-    ARE_KEPT = False
+    pass
 else:
-    ARE_KEPT = True
-    for name, kind in KINDS.items():
-        _kept[name] = (
-            Histogram(PREFIX + name, kind.means, kind.labels, buckets=kind.bounds)
-            if isinstance(kind, Time)
-            else Counter(PREFIX + name, kind.means, kind.labels)
-        )
+    try:
+        for name, kind in KINDS.items():
+            _kept[name] = (
+                Histogram(PREFIX + name, kind.means, kind.labels, buckets=kind.bounds)
+                if isinstance(kind, Time)
+                else Counter(PREFIX + name, kind.means, kind.labels)
+            )
+        ARE_KEPT = True
+    except OSError as error:
+        # Where processes count in files together: /run, say, is empty after each start of the machine, and
+        # no shop stands still for that.
+        logger.error("No numbers are kept; see to PROMETHEUS_MULTIPROC_DIR: %s", error)
 
 
 def count(name: str, **labels: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,22 @@ def test_payments_are_settled_without_prometheus_and_opentelemetry() -> None:
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert " passed" in ran.stdout
+
+
+def test_a_folder_for_numbers_that_is_gone_stops_no_shop(tmp_path: Path) -> None:
+    """As ``/run`` is empty after each start of the machine."""
+    script = "from oscar_rehive import numbers; numbers.count('requests_held_back'); print(numbers.ARE_KEPT)"
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "gone")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert (ran.returncode, ran.stdout) == (0, "False\n"), ran.stderr
+    assert "see to PROMETHEUS_MULTIPROC_DIR" in ran.stderr
 
 
 def test_nothing_else_imports_them() -> None:
