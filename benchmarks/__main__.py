@@ -33,7 +33,7 @@ def main() -> int:
     parser = _parser()
     given = parser.parse_args()
     if unknown := set(given.names) - set(NAMES):
-        parser.error(f"There is no {', '.join(unknown)} here, but {', '.join(NAMES)}.")
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     sections: list[tuple[str, list[Row]]] = []
     failed = False
     with postgres() as server_url:
@@ -56,7 +56,11 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Run all benchmarks and write their table into benchmarks/README.md; or some of them, and"
+        ' only print it. With make: make bench ARGS="--quick webhook".',
+    )
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(NAMES))
     parser.add_argument("--quick", action="store_true", help="small sizes, in a few minutes")
     return parser

@@ -88,7 +88,7 @@ def blocks(wanted: Wanted) -> list[Block]:
     if not is_included():
         found.append(Block(f"Into the URLconf{_file(settings.ROOT_URLCONF)}", tuple(_urls())))
     if found:
-        found.append(Block("Into the crontab of the shop's user, unless it is there", (_cron(),)))
+        found.append(Block("Into the crontab of the shop's user, unless it is there", _cron()))
     return found
 
 
@@ -206,10 +206,13 @@ def _urls() -> list[str]:
     ]
 
 
-def _cron() -> str:
+def _cron() -> tuple[str, str]:
     # A manage.py somewhere else than where the command was started is named as it was.
     program = sys.argv[0] if sys.argv[0].endswith(".py") else "manage.py"
-    return f"*/5 * * * *  cd {os.getcwd()} && {sys.executable} {program} rehive_reconcile -v 0"
+    return (
+        "# cron does not know the shop's environment: write its variables above this, or read them in before.",
+        f"*/5 * * * *  cd {os.getcwd()} && {sys.executable} {program} rehive_reconcile -v 0",
+    )
 
 
 def _settings_module() -> str:

@@ -97,7 +97,8 @@ class TestAFreshShop:
     ) -> None:
         _, lines = set_up(*known, token=rehive_simulator.token)
 
-        (line,) = dict(blocks_of(lines))["crontab"]
+        note, line = dict(blocks_of(lines))["crontab"]
+        assert note.startswith("# cron does not know the shop's environment")
         assert line.endswith("rehive_reconcile -v 0")
         assert sys.executable in line
 
