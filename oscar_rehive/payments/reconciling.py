@@ -15,6 +15,7 @@ from itertools import islice
 from threading import Event
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Count, Max, Q
 from django.utils import timezone
 
 from oscar_rehive import conf, numbers
@@ -50,6 +51,7 @@ AT_A_TIME = 500
 CLAIMED_AT_ONCE = 20
 KEPT_FOR = timedelta(days=7)
 LIMIT_MET = "Rehive's limit was met; the next run begins with "
+FACTS_TOLD = "facts that wait for a person, told up to "
 
 Stage = Callable[[Summary], Iterator[Task]]
 
@@ -85,12 +87,26 @@ def reconcile(
                     run.do(task, stage.__name__)
             for task in watch(run.won(run.tried_in_vain())):
                 run.do(task, run.stage_of[task.key])
-    Retry.objects.filter(tried_at__lt=run.begun - KEPT_FOR).delete()
+    old = Retry.objects.filter(tried_at__lt=run.begun - KEPT_FOR)
+    old.exclude(task__startswith=FACTS_TOLD).delete()
     forget_old()
-    waiting = Attention.objects.filter(resolved_at=None)
-    run.summary.attention = waiting.count()
-    run.summary.new_attention = waiting.filter(raised_at__gte=run.begun).count()
+    _count_facts(run.summary)
     return run.summary
+
+
+def _count_facts(summary: Summary) -> None:
+    """Facts are new that no run before has told of: most are raised by a webhook or a page, between two runs."""
+    told = Retry.objects.filter(task__startswith=FACTS_TOLD)
+    keys = [int(one.removeprefix(FACTS_TOLD)) for one in told.values_list("task", flat=True)]
+    is_new = Q(pk__gt=max(keys, default=0))
+    found = Attention.objects.filter(resolved_at=None).aggregate(
+        all=Count("pk"), new=Count("pk", filter=is_new), newest=Max("pk")
+    )
+    summary.attention, summary.new_attention = found["all"], found["new"]
+    if summary.new_attention:
+        now, task = timezone.now(), f"{FACTS_TOLD}{found['newest']}"
+        Retry.objects.get_or_create(task=task, defaults={"tried_at": now, "again_at": now})
+        told.exclude(task=task).delete()
 
 
 def _in_turn() -> tuple[Stage, ...]:

@@ -14,8 +14,8 @@ from oscar_rehive.cleaning import without_secrets
 @dataclass
 class Summary:
     """What a run that began at ``begun`` (UTC) did. ``failures`` are things that another run must do again,
-    as texts; ``attention`` is how many facts wait for a person, ``new_attention`` how many of these are
-    new since the run began. ``still_here`` is to be called by what
+    as texts; ``attention`` is how many facts wait for a person, ``new_attention`` of how many of these
+    no run has told before. ``still_here`` is to be called by what
     takes long: others that run meanwhile know by it that it goes on. Of the ``spared`` businesses another
     run is reading the list."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from datetime import timedelta
 from io import BytesIO, StringIO, TextIOWrapper
 from threading import Event
 from typing import Any
@@ -11,12 +12,13 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
+from django.utils import timezone
 
 from oscar_rehive.management.commands import rehive_reconcile
-from oscar_rehive.models import Claim, Invoice
+from oscar_rehive.models import Claim, Invoice, Retry
 from oscar_rehive.payments import stages
 from oscar_rehive.payments.summary import Summary
-from tests.steps import not_migrated, opened, window_over
+from tests.steps import not_migrated, opened, settled, window_over
 
 pytestmark = pytest.mark.django_db
 
@@ -169,6 +171,24 @@ class TestOnce:
         again = Run()
         assert (again.code, again.err) == (0, "")
         assert again.out == summary(asked=1, attention=1)
+
+    def test_so_has_one_that_was_raised_between_two_runs(
+        self, rehive: Any, place_order: Any
+    ) -> None:
+        """As most are, by a webhook: it was told by no run at all."""
+        for order in (place_order(total="10.00"), place_order(total="10.00")):
+            invoice = opened(order)
+            rehive.outcome(invoice.remote_id, "pay_more", amount=1200)
+            settled(invoice)
+
+            run = Run("--verbosity", "0")
+
+            assert run.code == 3
+            assert "1 new fact(s) wait for a person" in run.err
+            assert (Run("--verbosity", "0").code, Retry.objects.count()) == (0, 1)
+
+        Retry.objects.update(tried_at=timezone.now() - timedelta(days=8))
+        assert Run("--verbosity", "0").code == 0, "a quiet week makes none of them new"
 
 
 @pytest.mark.django_db
