@@ -68,10 +68,11 @@ class Removed:
 
 def who_placed(number: str) -> Customer:
     """The customer of the order ``number``, as the admin shows it. Raises ``NothingKept``."""
-    payments = tuple(OrderPayment.objects.filter(order_number=number))
-    if not payments:
-        raise NothingKept(f"There is no order {number!r} that was to be paid through Rehive.")
-    return Customer(payments)
+    # Copied with its "#", as pages and our own messages write it.
+    for written in (number, number.removeprefix("#")):
+        if payments := tuple(OrderPayment.objects.filter(order_number=written)):
+            return Customer(payments)
+    raise NothingKept(f"There is no order {number!r} that was to be paid through Rehive.")
 
 
 def who_has(address: str) -> Customer:

@@ -85,7 +85,7 @@ class TestOldDeliveries:
     def test_a_dry_run_only_counts_them(self) -> None:
         came(91)
 
-        told = "rehive_purge (nothing was changed): old deliveries: 1 deleted.\n"
+        told = "rehive_purge would do this, and has done nothing: old deliveries: 1 deleted.\n"
         assert purged("--dry-run") == told
         assert Delivery.objects.exists()
 
@@ -157,14 +157,17 @@ class TestOneCustomer:
             purged("--order", paid.order_number)
         assert not is_forgotten()
 
-    def test_nobody_is_asked_who_does_not_want_to_be(self, paid: Invoice) -> None:
-        purged("--order", paid.order_number, "--no-input")
+    @pytest.mark.parametrize("sign", ["", "#"])
+    def test_nobody_is_asked_who_does_not_want_to_be(self, paid: Invoice, sign: str) -> None:
+        """Nor has anybody to take away the sign that stands before a number on every page."""
+        purged("--order", sign + paid.order_number, "--no-input")
 
         assert is_forgotten()
 
     def test_a_dry_run_asks_nobody_and_only_counts(self, paid: Invoice) -> None:
         assert purged("--email", ADDRESS, "--dry-run") == (
-            f"rehive_purge (nothing was changed): {ADDRESS} (orders #{paid.order_number}):"
+            f"rehive_purge would do this, and has done nothing: {ADDRESS} (orders"
+            f" #{paid.order_number}):"
             " deliveries: 1 deleted; rows with words removed: 1.\n"
         )
         assert not is_forgotten()

@@ -97,7 +97,8 @@ class Command(BaseCommand):
             removed = personal.remove(customer, watch=_shown, dry_run=dry_run)
             told = f"{_named(customer)}: {removed}"
         if verbosity:
-            self.stdout.write(f"rehive_purge{' (nothing was changed)' if dry_run else ''}: {told}.")
+            would = " would do this, and has done nothing" if dry_run else ""
+            self.stdout.write(f"rehive_purge{would}: {told}.")
 
     def _forget_old(self, dry_run: bool) -> str:
         insist_on_settings()
