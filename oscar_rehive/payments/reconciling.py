@@ -96,17 +96,18 @@ def reconcile(
 
 def _count_facts(summary: Summary) -> None:
     """Facts are new that no run before has told of: most are raised by a webhook or a page, between two runs."""
-    told = Retry.objects.filter(task__startswith=FACTS_TOLD)
-    keys = [int(one.removeprefix(FACTS_TOLD)) for one in told.values_list("task", flat=True)]
-    is_new = Q(pk__gt=max(keys, default=0))
+    every = Retry.objects.filter(task__startswith=FACTS_TOLD)
+    told = list(every.values_list("task", flat=True))
+    last = max((int(one.removeprefix(FACTS_TOLD)) for one in told), default=0)
     found = Attention.objects.filter(resolved_at=None).aggregate(
-        all=Count("pk"), new=Count("pk", filter=is_new), newest=Max("pk")
+        all=Count("pk"), new=Count("pk", filter=Q(pk__gt=last)), newest=Max("pk")
     )
     summary.attention, summary.new_attention = found["all"], found["new"]
     if summary.new_attention:
         now, task = timezone.now(), f"{FACTS_TOLD}{found['newest']}"
         Retry.objects.get_or_create(task=task, defaults={"tried_at": now, "again_at": now})
-        told.exclude(task=task).delete()
+        # Not what another run has told meanwhile.
+        Retry.objects.filter(task__in=told).delete()
 
 
 def _in_turn() -> tuple[Stage, ...]:
