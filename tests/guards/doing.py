@@ -184,8 +184,8 @@ DOING = (
     Mutation(
         "secrets are removed from what is stored",
         "oscar_rehive/cleaning.py",
-        "if _SECRET_KEY.search(str(key)) and item",
-        "if False",
+        "REDACTED if is_secret and item else storable(item, depth + 1)",
+        "storable(item, depth + 1)",
     ),
     Mutation(
         "clearing up waits for the commit",
