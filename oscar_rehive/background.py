@@ -19,6 +19,7 @@ from functools import partial
 from threading import Lock
 from typing import Any
 
+from django.conf import settings
 from django.db import connections
 
 from oscar_rehive.compat import django_tasks
@@ -249,9 +250,10 @@ def _cannot(what: str, error: Exception) -> bool:
 
 def workers_task(name: str) -> Any:
     """The task of that name in tasks.py, or None where ``TASKS`` names nobody who would do it elsewhere."""
-    if django_tasks is None:
+    interface = django_tasks() if getattr(settings, "TASKS", None) else None
+    if interface is None:
         return None
-    backend = type(django_tasks.task_backends[django_tasks.DEFAULT_TASK_BACKEND_ALIAS])
+    backend = type(interface.task_backends[interface.DEFAULT_TASK_BACKEND_ALIAS])
     if IN_PLACE in (one.__name__ for one in backend.__mro__):
         return None
     from oscar_rehive import tasks

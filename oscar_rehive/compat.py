@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -15,15 +16,14 @@ except ImportError:  # Django < 5.1, which has no LoginRequiredMiddleware either
         return view_func
 
 
-def _tasks() -> Any:
+@cache
+def django_tasks() -> Any:
+    """Django's tasks interface: its own from Django 6 on, the package below it, None where neither is. Loaded when
+    it is wanted, for most shops have no workers."""
     for name in ("django.tasks", "django_tasks"):
         with suppress(ImportError):
             return import_module(name)
     return None
-
-
-django_tasks = _tasks()
-"""Django's tasks interface: its own from Django 6 on, the package below it, None where neither is."""
 
 
 __all__ = ["django_tasks", "login_not_required"]

@@ -21,7 +21,8 @@ def _as_it_is(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-task: Callable[[Callable[..., None]], Any] = django_tasks.task() if django_tasks else _as_it_is
+_interface = django_tasks()
+task: Callable[[Callable[..., None]], Any] = _interface.task() if _interface else _as_it_is
 
 
 @task

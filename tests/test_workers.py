@@ -25,8 +25,8 @@ from tests.steps import delivered, opened
 pytestmark = pytest.mark.django_db
 
 ROOT = Path(__file__).resolve().parent.parent
-IMMEDIATE = f"{django_tasks.__name__}.backends.immediate.ImmediateBackend"
-DUMMY = f"{django_tasks.__name__}.backends.dummy.DummyBackend"
+IMMEDIATE = f"{django_tasks().__name__}.backends.immediate.ImmediateBackend"
+DUMMY = f"{django_tasks().__name__}.backends.dummy.DummyBackend"
 
 
 class Subclassed(import_string(IMMEDIATE)):  # type: ignore[misc]  # found by its name
@@ -46,7 +46,7 @@ def backend(path: str, **more: Any) -> dict[str, Any]:
 
 def told() -> list[tuple[str, list[Any]]]:
     """What the workers were told: tasks and their arguments."""
-    results = django_tasks.task_backends["default"].results
+    results = django_tasks().task_backends["default"].results
     return [(one.task.name, list(one.args)) for one in results]
 
 
