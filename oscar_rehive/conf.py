@@ -7,118 +7,59 @@ one reading, so that what is checked is what is used.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.signals import setting_changed
+from django.core.validators import validate_email
 from django.dispatch import receiver
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from oscar_rehive.configuration import (
+    BUSINESS_KEYS,
+    CALLS_PER_MINUTE,
+    FEWEST_CALLS,
+    LIVE_API_URL,
+    LIVE_PAYMENT_REQUESTS_URL,
+    LONGEST_KEEPING,
+    MAX_WINDOW,
+    OFFERED,
+    OFFERED_DURING_OUTAGE,
+    SHOP_KEYS,
+    SHORTEST_HEALTH_TOKEN,
+    SHORTEST_KEEPING,
+    BusinessConfig,
+    Config,
+    OrderStatuses,
+)
 from oscar_rehive.reading import Problem, Reader, hidden, without_none
 from oscar_rehive.rehive.hiding import Secret
 
-SETTING = "OSCAR_REHIVE"
-
-LIVE_API_URL = "https://business.services.rehive.com/api/"
-LIVE_PAYMENT_REQUESTS_URL = "https://payment-requests.services.rehive.com/api/"
-
-BUSINESS_KEYS = (
-    "TOKEN",
-    "BUSINESS_ID",
-    "WEBHOOK_SECRET",
-    "API_URL",
-    "PAYMENT_REQUESTS_URL",
-    "MINIMUM",
-    "MAXIMUM",
+__all__ = [
+    "BUSINESS_KEYS",
     "CALLS_PER_MINUTE",
-)
-SHOP_KEYS = (
-    "BUSINESSES",
-    "ORDER_STATUS",
-    "PAYMENT_WINDOW",
-    "LATE_PAYMENTS",
-    "TOLERANCE_AMOUNT",
-    "TOLERANCE_PERCENT",
-    "TITLE",
-    "DESCRIPTION",
-    "PAYMENT_METHODS",
-    "BASE_URL",
-    "KEEP_DELIVERIES",
-    "OFFERED_DURING_OUTAGE",
-)
+    "LIVE_API_URL",
+    "LIVE_PAYMENT_REQUESTS_URL",
+    "SETTING",
+    "SHOP_KEYS",
+    "BusinessConfig",
+    "Config",
+    "OrderStatuses",
+    "as_it_is",
+    "business_for",
+    "current",
+    "order_statuses",
+    "payment_methods",
+    "problems",
+    "secrets",
+]
 
-CALLS_PER_MINUTE = 150
-FEWEST_CALLS = 10
-"""The lowest rate that Rehive documents for a token (rehive-api.md, "Conventions"); and one of which a tenth
-is still a call."""
-
-OFFERED, OFFERED_DURING_OUTAGE = "OFFERED_DURING_OUTAGE", timedelta(minutes=10)
-
-MAX_WINDOW = timedelta(days=366)
-SHORTEST_KEEPING, LONGEST_KEEPING = timedelta(days=1), timedelta(days=3660)
-"""A slip of the unit would hold stock for ever (milliseconds for seconds), or delete at once what was to
-be kept for months (seconds for days)."""
-
-
-@dataclass(frozen=True)
-class BusinessConfig:
-    """One Rehive business: everything sold in ``currency`` is invoiced there.
-
-    ``minimum`` and ``maximum`` bound the order total in that currency, both included."""
-
-    currency: str
-    token: str = field(repr=False)
-    business_id: str
-    webhook_secrets: tuple[str, ...] = field(repr=False)
-    api_url: str
-    payment_requests_url: str
-    minimum: Decimal | None
-    maximum: Decimal | None
-    calls_per_minute: int
-
-
-@dataclass(frozen=True)
-class OrderStatuses:
-    """The shop's own words for the three order statuses that the plugin sets or looks for."""
-
-    pending: str
-    paid: str
-    cancelled: str
-
-
-@dataclass(frozen=True)
-class Config:
-    """The plugin's configuration. ``tolerance_amount`` is in the order's currency; ``keep_deliveries`` is
-    how long after its arrival a delivery that is through is kept; ``offered_during_outage`` None: for ever."""
-
-    businesses: Mapping[str, BusinessConfig]
-    order_status: OrderStatuses
-    payment_window: timedelta
-    accept_late: bool
-    tolerance_amount: Decimal
-    tolerance_percent: Decimal
-    title: str | Promise
-    description: str | Promise
-    payment_methods: tuple[str, ...]
-    base_url: str
-    keep_deliveries: timedelta
-    offered_during_outage: timedelta | None = OFFERED_DURING_OUTAGE
-
-    @property
-    def by_id(self) -> dict[str, BusinessConfig]:
-        """The businesses by their ids at Rehive."""
-        return {business.business_id: business for business in self.businesses.values()}
-
-    @property
-    def webhook_secrets(self) -> list[str]:
-        """Those of all businesses: the webhook's one address lets each of them in."""
-        return [secret for one in self.businesses.values() for secret in one.webhook_secrets]
+SETTING = "OSCAR_REHIVE"
 
 
 def current() -> Config:
@@ -154,9 +95,10 @@ def payment_methods() -> tuple[str, ...]:
 
 def secrets() -> list[str]:
     """All that must be neither stored nor logged, the longest first: one may be part of another."""
-    businesses = _read()[0].businesses.values()
-    found = {secret for one in businesses for secret in (one.token, *one.webhook_secrets) if secret}
-    return sorted(found, key=len, reverse=True)
+    config = _read()[0]
+    found = {config.health_token, *config.webhook_secrets}
+    found.update(one.token for one in config.businesses.values())
+    return sorted(filter(None, found), key=len, reverse=True)
 
 
 def business_for(currency: str) -> BusinessConfig | None:
@@ -166,7 +108,7 @@ def business_for(currency: str) -> BusinessConfig | None:
 
 @receiver(setting_changed)
 def _forget(*, setting: str, **kwargs: Any) -> None:
-    if setting in (SETTING, "OSCAR_DEFAULT_CURRENCY"):
+    if setting in (SETTING, "OSCAR_DEFAULT_CURRENCY", "MANAGERS"):
         _read.cache_clear()
 
 
@@ -213,6 +155,8 @@ class _SettingReader(Reader):
             offered_during_outage=None
             if self.given.get(OFFERED, ...) is None
             else self._span(OFFERED, OFFERED_DURING_OUTAGE),
+            tell=self._tell(),
+            health_token=self._health_token(),
         )
 
     def _businesses(self) -> dict[str, BusinessConfig]:
@@ -380,6 +324,40 @@ class _SettingReader(Reader):
             )
             return ()
         return tuple(methods)
+
+    def _tell(self) -> tuple[str, ...]:
+        given = self.raw.get("TELL")
+        if given is None:
+            # Django's own: names with addresses, or from Django 6 on addresses.
+            managers = getattr(settings, "MANAGERS", ())
+            return tuple(one if isinstance(one, str) else one[1] for one in managers)
+        addresses = [given] if isinstance(given, str) else given
+        try:
+            for address in addresses:
+                validate_email(address)
+        except (TypeError, ValidationError):
+            self.wrong(
+                f'{SETTING}["TELL"] is not a list of mail addresses: nobody is told of what goes wrong.',
+                'For instance ["owner@example.com"]; an empty list where nobody is to be told.',
+                fatal=False,
+            )
+            return ()
+        return tuple(addresses)
+
+    def _health_token(self) -> str:
+        token = self.raw.get("HEALTH_TOKEN")
+        if token is None:
+            return ""
+        usable = token.strip() if isinstance(token, str) else ""
+        if len(usable) < SHORTEST_HEALTH_TOKEN or not usable.isascii() or len(usable.split()) > 1:
+            self.wrong(
+                f'{SETTING}["HEALTH_TOKEN"] is no text of at least {SHORTEST_HEALTH_TOKEN} letters and digits:'
+                " what a monitor asks stays closed.",
+                'Make one: python -c "import secrets; print(secrets.token_urlsafe(32))".',
+                fatal=False,
+            )
+            return ""
+        return Secret(usable)
 
     def _shown_text(self, key: str, default: str | Promise) -> str | Promise:
         # Lazy translations are left lazy: the shopper's language is known at rendering only.

@@ -36,7 +36,7 @@ def hidden(raw: Any) -> Any:
         return raw
     return {
         key: _secret(value)
-        if key in ("TOKEN", "WEBHOOK_SECRET")
+        if key in ("TOKEN", "WEBHOOK_SECRET", "HEALTH_TOKEN")
         else {currency: hidden(one) for currency, one in value.items()}
         if key == "BUSINESSES" and isinstance(value, Mapping)
         else value
