@@ -4,19 +4,18 @@ and not over what ever was. It can be imported where ``prometheus_client`` is in
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 
 from django.db import close_old_connections
-from django.db.models import Count, Min, Q
-from django.utils import timezone
+from django.db.models import Count
 from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from oscar_rehive import conf
 from oscar_rehive.logs import Log
-from oscar_rehive.models import Attention, Delivery, Invoice, OrderPayment
+from oscar_rehive.models import Attention
 from oscar_rehive.numbers import PREFIX
+from oscar_rehive.payments import waiting
 from oscar_rehive.payments.breaker import is_shut, seconds_down
 
 logger = Log(__name__)
@@ -79,28 +78,18 @@ def _families() -> dict[str, GaugeMetricFamily]:
 
 
 def _values() -> Iterator[Value]:
-    now = timezone.now()
-    waiting = Delivery.objects.filter(state=Delivery.State.NEW).aggregate(
-        all=Count("pk"), first=Min("received_at")
-    )
-    yield WAITING_DELIVERIES, (), waiting["all"]
-    yield OLDEST_DELIVERY, (), _age(waiting["first"], now)
+    new = waiting.deliveries()
+    yield WAITING_DELIVERIES, (), new.count
+    yield OLDEST_DELIVERY, (), new.seconds
 
-    payable = Invoice.objects.filter(state__in=[Invoice.State.OPENING, Invoice.State.OPEN])
-    overdue = Q(payment__window_ends_at__lte=now)
-    invoices = payable.aggregate(
-        all=Count("pk"),
-        overdue=Count("pk", filter=overdue),
-        first=Min("payment__window_ends_at"),
-    )
-    yield OPEN_INVOICES, (), invoices["all"]
-    yield OVERDUE_INVOICES, (), invoices["overdue"]
-    yield OLDEST_OVERDUE, (), _age(invoices["first"], now)
+    payable = waiting.invoices()
+    yield OPEN_INVOICES, (), payable.count
+    yield OVERDUE_INVOICES, (), payable.overdue.count
+    yield OLDEST_OVERDUE, (), payable.overdue.seconds
 
-    due = OrderPayment.objects.filter(mail_due_at__isnull=False, mail_sent_at=None)
-    mails = due.aggregate(all=Count("pk"), first=Min("mail_due_at"))
-    yield DUE_CONFIRMATIONS, (), mails["all"]
-    yield OLDEST_CONFIRMATION, (), _age(mails["first"], now)
+    due = waiting.confirmations()
+    yield DUE_CONFIRMATIONS, (), due.count
+    yield OLDEST_CONFIRMATION, (), due.seconds
 
     kinds = Attention.objects.filter(resolved_at=None).order_by().values_list("kind")
     found = dict(kinds.annotate(all=Count("pk")))
@@ -110,11 +99,6 @@ def _values() -> Iterator[Value]:
     for business in conf.as_it_is().businesses.values():
         yield IS_SHUT, (business.currency,), is_shut(business.api_url)
         yield SECONDS_DOWN, (business.currency,), seconds_down(business.api_url)
-
-
-def _age(since: datetime | None, now: datetime) -> float:
-    """Seconds, 0 where there is nothing, or nothing yet."""
-    return 0.0 if since is None else max(0.0, (now - since).total_seconds())
 
 
 # Here and not where the app is made ready, which the tests of a shop may do again and again.

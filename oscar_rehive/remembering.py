@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any, TypeVar
 
 from django.core.cache import DEFAULT_CACHE_ALIAS, caches
 from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.locmem import LocMemCache
 
 from oscar_rehive.logs import Log
 
@@ -32,6 +33,9 @@ class _Own:
     def get(self, key: str) -> Any:
         value, ends_at = self._kept.get(key, (None, 0.0))
         return value if monotonic() < ends_at else None
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, Any]:
+        return {key: self.get(key) for key in keys}
 
     def set(self, key: str, value: Any, seconds: float) -> None:
         now = monotonic()
@@ -77,6 +81,16 @@ if hasattr(os, "register_at_fork"):
 def remembered(key: str) -> Any:
     """What was remembered under ``key``, or None."""
     return _with_cache(lambda cache: cache.get(key))
+
+
+def all_remembered(keys: Sequence[str]) -> dict[str, Any]:
+    """What was remembered under each of ``keys``, by its key. Asks once."""
+    return dict(_with_cache(lambda cache: cache.get_many(keys)))
+
+
+def is_shared() -> bool:
+    """Whether other processes see what is remembered, as far as the kind of cache tells."""
+    return not isinstance(caches[DEFAULT_CACHE_ALIAS], (DummyCache, LocMemCache))
 
 
 def remember(key: str, value: Any, seconds: float) -> None:

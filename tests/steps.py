@@ -278,7 +278,7 @@ def a_cache_that_is_down(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None
     def down(*args: Any, **kwargs: Any) -> Any:
         raise ConnectionError("no cache")
 
-    for name in ("get", "set", "add", "incr", "delete"):
+    for name in ("get", "get_many", "set", "add", "incr", "delete"):
         monkeypatch.setattr(cache, name, down)
 
 

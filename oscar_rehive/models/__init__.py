@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from oscar_rehive.models.base import UnitsField
 from oscar_rehive.models.deliveries import Delivery, RefusedDeliveries
+from oscar_rehive.models.health import Run, Told
 from oscar_rehive.models.history import Attention, Entry, Note
 from oscar_rehive.models.payment import Invoice, OrderPayment, Refund
 from oscar_rehive.models.retries import Claim, Reading, Retry
@@ -22,5 +23,7 @@ __all__ = [
     "Refund",
     "RefusedDeliveries",
     "Retry",
+    "Run",
+    "Told",
     "UnitsField",
 ]

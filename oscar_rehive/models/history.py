@@ -89,6 +89,9 @@ class Attention(Row):
     reason = models.TextField(_("reason"))
     ways_out = models.TextField(_("ways out"), blank=True)
     raised_at = models.DateTimeField(_("raised"), default=timezone.now)
+    told_at = models.DateTimeField(
+        _("told"), null=True, blank=True, help_text=_("When the owners were mailed about it.")
+    )
     resolved_at = models.DateTimeField(_("resolved"), null=True, blank=True)
     resolved_by = models.CharField(_("resolved by"), max_length=150, blank=True)
 

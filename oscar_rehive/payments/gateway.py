@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from oscar_rehive import conf, numbers
 from oscar_rehive.databases import in_a_transaction, outside_transactions
 from oscar_rehive.models import Invoice
+from oscar_rehive.payments import tally
 from oscar_rehive.payments.breaker import guarded
 from oscar_rehive.payments.budget import counted, patiently
 from oscar_rehive.rehive.client import Client, Timeouts
@@ -95,6 +96,7 @@ class _Gate:
             outcome = counted(self._business, send)
             if isinstance(outcome, RehiveError):
                 failed(outcome.kind)
+        tally.note(outcome)
         answer = outcome.kind if isinstance(outcome, RehiveError) else "ok"
         numbers.count("requests", currency=currency, answer=answer)
         return outcome

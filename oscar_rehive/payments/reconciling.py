@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 from threading import Event
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Count, Max, Q
@@ -20,7 +21,7 @@ from django.utils import timezone
 
 from oscar_rehive import conf, numbers
 from oscar_rehive.logs import Log
-from oscar_rehive.models import Attention, Retry
+from oscar_rehive.models import Attention, Retry, Run
 from oscar_rehive.payments.adopting import NotOpened
 from oscar_rehive.payments.budget import unhurried
 from oscar_rehive.payments.claiming import Claimant
@@ -89,6 +90,7 @@ def reconcile(
                 run.do(task, run.stage_of[task.key])
     old = Retry.objects.filter(tried_at__lt=run.begun - KEPT_FOR)
     old.exclude(task__startswith=FACTS_TOLD).delete()
+    _note(run)
     forget_old()
     _count_facts(run.summary)
     return run.summary
@@ -110,6 +112,18 @@ def _count_facts(summary: Summary) -> None:
         Retry.objects.filter(task__in=told).delete()
 
 
+def _note(run: _Run) -> None:
+    """That it has run, and how it went."""
+    Run.objects.create(
+        seconds=(timezone.now() - run.begun).total_seconds(),
+        looked_at=run.summary.asked,
+        failed=len(run.summary.failures),
+        trouble=run.trouble,
+    )
+    old: Any = Run.objects.filter(ended_at__lt=run.begun - KEPT_FOR)
+    old.delete_unheard()
+
+
 def _in_turn() -> tuple[Stage, ...]:
     """The stages that ask, those first that the last limit kept from their turn: where there is more to
     ask than Rehive's limit lets through, the last of them would never be reached."""
@@ -129,6 +143,7 @@ class _Run:
         self.begun = self.summary.begun
         self.left_alone: set[str] = set()
         self.in_a_row: Counter[str] = Counter()
+        self.trouble = ""
         self.had_turn: set[str] = set()
         self.again: list[tuple[datetime, Task]] = []
         self.stage_of: dict[str, str] = {}
@@ -218,6 +233,7 @@ class _Run:
             _wait(task.key, LONGEST_FAULT)
         if task.asks and (in_vain or self.in_a_row[task.asks] >= IN_A_ROW):
             self.left_alone.add(task.asks)
+            self.trouble = self.trouble or getattr(error, "kind", "")
 
     def _next_turn(self, stage: str) -> str:
         """The stage that the next run is to begin with: the one where the limit was met, if it has not had
