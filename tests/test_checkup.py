@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from oscar_rehive.checkup import Finding, Severity, findings, of_database, of_webhook
-from oscar_rehive.models import Attention, OrderPayment, RefusedDeliveries
+from oscar_rehive.models import Attention, Delivery, OrderPayment, RefusedDeliveries
 from tests.steps import not_migrated
 
 pytestmark = pytest.mark.django_db
@@ -50,6 +51,10 @@ class TestTheList:
             "webhook-address": "error",
             "business-USD": "good",
             "webhook-registered-USD": "error",
+            "reconcile": "good",
+            "rehive": "good",
+            "deliveries": "good",
+            "confirmations": "good",
             "webhook-calls": "good",
             "attention": "good",
         }
@@ -65,7 +70,16 @@ class TestTheList:
 
     def test_can_be_had_without_asking_anybody(self, shop: None, rehive: Any) -> None:
         """For a page that must not wait."""
-        assert set(found()) == {"settings", "webhook-https", "webhook-calls", "attention"}
+        assert set(found()) == {
+            "settings",
+            "webhook-https",
+            "reconcile",
+            "rehive",
+            "deliveries",
+            "confirmations",
+            "webhook-calls",
+            "attention",
+        }
         assert rehive.requests() == []
 
     def test_attention_is_at_the_dashboard(self, shop: None, place_order: Any) -> None:
@@ -152,3 +166,14 @@ class TestTheDatabase:
         RefusedDeliveries.objects.create(day=now.date(), count=9, last_at=now)
 
         assert found()["webhook-calls"].severity is Severity.ERROR
+
+    def test_calls_that_are_let_in_again(self, shop: None) -> None:
+        """Nobody must wait for a week until all is well again."""
+        then = timezone.now() - timedelta(minutes=61)
+        RefusedDeliveries.objects.create(day=then.date(), count=900, last_at=then)
+        Delivery.objects.create(received_at=then - timedelta(minutes=1))
+        assert not found()["webhook-calls"].is_good
+
+        Delivery.objects.create()
+
+        assert found()["webhook-calls"].is_good

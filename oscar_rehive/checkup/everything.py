@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from django.db import Error
 
 from oscar_rehive import conf
-from oscar_rehive.checkup import of_database, of_rehive, of_settings, of_webhook
+from oscar_rehive.checkup import of_database, of_rehive, of_running, of_settings, of_webhook
 from oscar_rehive.checkup.finding import Finding, error
 from oscar_rehive.payments.gateway import client_for
 
@@ -37,6 +37,7 @@ def findings(*, ask: bool = True) -> Iterator[Finding]:
             if url:
                 yield of_rehive.registration(client, business, url)
     if is_usable:
+        yield from _of_database(of_running.what_runs)
         yield from _of_database(of_database.what_has_happened)
 
 

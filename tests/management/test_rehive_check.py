@@ -23,7 +23,7 @@ def test_when_all_is_well_each_line_has_a_tick(shop: Any, check: Check) -> None:
     code, out = check()
 
     assert code == 0
-    assert [line[0] for line in out.splitlines()] == ["✓"] * 7
+    assert [line[0] for line in out.splitlines()] == ["✓"] * 11
     for word in ("sound", WEBHOOK, "verified and invoices in USD", "registered", "closed to"):
         assert word in out
     assert "0 accepted, 0 refused" in out

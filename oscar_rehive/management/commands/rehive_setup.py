@@ -36,7 +36,14 @@ from oscar_rehive.rehive.wire import is_loopback
 
 LONGEST_WAIT = 3600
 AGAIN = "and run manage.py rehive_setup again"
-NOT_OF_SETTING_UP = ("attention", "webhook-calls")
+NOT_OF_SETTING_UP = (
+    "attention",
+    "webhook-calls",
+    "reconcile",
+    "rehive",
+    "deliveries",
+    "confirmations",
+)
 """What the day brings: told by ``rehive_check``."""
 
 
