@@ -43,13 +43,11 @@ def what_runs() -> Iterator[Finding]:
 def _reconcile(last: Run | None) -> Finding:
     now = timezone.now()
     if last is not None:
-        told = f"rehive_reconcile ran {span(now - last.ended_at)} ago: {last.looked_at} looked at"
-        told += f", {last.failed} failed." if last.failed else "."
-        return (
-            good("reconcile", told)
-            if now - last.ended_at < LONGEST_PAUSE
-            else error("reconcile", told, RUNS)
-        )
+        pause = now - last.ended_at
+        if pause >= LONGEST_PAUSE:
+            return error("reconcile", f"rehive_reconcile has not run for {span(pause)}.", RUNS)
+        told = f"rehive_reconcile ran {span(pause)} ago: {last.looked_at} looked at"
+        return good("reconcile", told + (f", {last.failed} failed." if last.failed else "."))
     first = OrderPayment.objects.order_by("created_at").values_list("created_at", flat=True).first()
     never = "rehive_reconcile has never run."
     if first is None or now - first < LONGEST_PAUSE:
