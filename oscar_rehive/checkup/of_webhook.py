@@ -10,6 +10,7 @@ from django.urls import NoReverseMatch, reverse
 
 from oscar_rehive import conf
 from oscar_rehive.checkup.finding import Finding, error, good
+from oscar_rehive.rehive.deadlines import CONNECT_SECONDS, READ_SECONDS, seconds_left
 from oscar_rehive.rehive.hiding import Secret
 from oscar_rehive.rehive.wire import is_loopback
 from oscar_rehive.tokens import ARRIVED_HEADER, PROBE_HEADER, probe_token, proof_of
@@ -17,7 +18,6 @@ from oscar_rehive.tokens import ARRIVED_HEADER, PROBE_HEADER, probe_token, proof
 if TYPE_CHECKING:
     import requests
 
-TIMEOUT = (2, 5)
 NAME = "webhook-address"
 
 
@@ -70,7 +70,7 @@ def call(url: str, secret: str = "") -> Call:
     """Call on the webhook at ``url`` without leaving anything there; with ``secret`` as Rehive does."""
     import requests  # here, for a shop starts without it
 
-    probe = probe_token()
+    left, probe = seconds_left(), probe_token()
     try:
         # Nothing is read of the body: whoever answers may be anybody.
         with requests.post(
@@ -78,7 +78,7 @@ def call(url: str, secret: str = "") -> Call:
             json={},
             headers={PROBE_HEADER: probe},
             auth=_SecretAuth(secret),
-            timeout=TIMEOUT,
+            timeout=(max(0.1, min(CONNECT_SECONDS, left)), max(0.1, min(READ_SECONDS, left))),
             allow_redirects=False,
             stream=True,
         ) as answer:

@@ -18,7 +18,7 @@ class RehiveDashboardMixin:
 
     def get_urls(self) -> list[Any]:
         # Not before Django is ready: these modules ask for Oscar's classes.
-        from oscar_rehive.dashboard import actions, attention, payments, refunding
+        from oscar_rehive.dashboard import actions, attention, health, payments, refunding
 
         pages = [
             ("rehive/attention/", attention.AttentionView, "attention"),
@@ -32,6 +32,9 @@ class RehiveDashboardMixin:
             ("rehive/payments/<int:pk>/pay-link/", actions.PayLinkView, "pay-link"),
             ("rehive/invoices/<int:pk>/close/", actions.CloseView, "close"),
             ("rehive/invoices/<int:pk>/refund/", refunding.RefundView, "refund"),
+            ("rehive/health/", health.HealthView, "health"),
+            ("rehive/health/check/", health.CheckView, "health-check"),
+            ("rehive/health/register/", health.RegisterView, "health-register"),
             ("rehive/invoices/<int:pk>/", payments.InvoiceView, "invoice"),
         ]
         ours = [path(where, view.as_view(), name=f"rehive-{name}") for where, view, name in pages]

@@ -41,7 +41,7 @@ def _ours(user: Any) -> Any | None:
     try:
         if not rights.may_enter(user):
             return None
-        for name in ("rehive-attention", "rehive-payments"):
+        for name in ("rehive-attention", "rehive-payments", "rehive-health"):
             reverse(f"dashboard:{name}")
         count = open_attention() if rights.may(user, rights.VIEW) else 0
     except Exception:  # whatever it is, the shop's dashboard must go on
@@ -52,6 +52,8 @@ def _ours(user: Any) -> Any | None:
         label = _counted(gettext("Attention"), count)
         node.add_child(Node(label=label, url_name="dashboard:rehive-attention"))
     node.add_child(Node(label=gettext("Payments"), url_name="dashboard:rehive-payments"))
+    if rights.may(user, rights.VIEW):
+        node.add_child(Node(label=gettext("Health"), url_name="dashboard:rehive-health"))
     return node
 
 

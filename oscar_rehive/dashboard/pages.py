@@ -49,6 +49,8 @@ class DeskPage(View):
     one whose tables are missing can say so."""
 
     right = rights.VIEW
+    home = "attention"
+    """Where it leads back to."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not self.is_let_in(request.user):
@@ -66,7 +68,7 @@ class DeskPage(View):
         if request.method != "GET":
             return super().http_method_not_allowed(request, *args, **kwargs)
         messages.warning(request, _("Nothing was done. Press the button again."))
-        return redirect(way_back(request, desk_url("attention")))
+        return redirect(way_back(request, desk_url(self.home)))
 
     def is_let_in(self, user: Any) -> bool:
         """Whether the page is for ``user``."""

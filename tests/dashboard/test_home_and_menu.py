@@ -12,7 +12,7 @@ from django.urls import clear_url_caches, reverse
 from oscar.apps.dashboard.apps import DashboardConfig as OscarDashboardConfig
 
 from oscar_rehive.dashboard import menu
-from oscar_rehive.models import Attention, Invoice, OrderPayment
+from oscar_rehive.models import Attention, Invoice, OrderPayment, Run
 from tests.dashboard.conftest import EVERYTHING, OF_OSCAR, Desk, desk_page, payment_of
 from tests.steps import not_migrated
 
@@ -32,7 +32,7 @@ def test_attention_comes_first_with_a_count(desk: Desk, paid: Any) -> None:
 
     found = entries(desk.page(reverse("dashboard:index")))
 
-    assert found[:4] == ["Dashboard", "Rehive 1", "Attention 1", "Payments"]
+    assert found[:5] == ["Dashboard", "Rehive 1", "Attention 1", "Payments", "Health"]
 
 
 def test_without_any_there_is_no_count(desk: Desk, paid: Any) -> None:
@@ -93,9 +93,9 @@ class TestTheDashboardStands:
 
     # On PostgreSQL a query that fails would end the test's own transaction.
     @pytest.mark.django_db(transaction=True)
-    @pytest.mark.parametrize("model", [OrderPayment, Invoice, Attention])
+    @pytest.mark.parametrize("model", [OrderPayment, Invoice, Attention, Run])
     def test_where_tables_are_not_migrated(self, desk: Desk, order: Any, model: Any) -> None:
-        ours = [desk_page("attention"), desk_page("payments")]
+        ours = [desk_page("attention"), desk_page("payments"), desk_page("health")]
         ours.append(desk_page("payment", payment_of(order).pk))
         with not_migrated(model):
             assert [desk.get(url).status_code for url in self.pages(order)] == [200] * 3
@@ -111,9 +111,9 @@ class TestTheDashboardStands:
     def test_where_the_settings_are_unsound(self, desk: Desk, order: Any, settings: Any) -> None:
         settings.OSCAR_REHIVE = {"BUSINESSES": 7, "ORDER_STATUS": "?", "BASE_URL": 3}
 
-        ours = [desk_page("attention"), desk_page("payments")]
+        ours = [desk_page("attention"), desk_page("payments"), desk_page("health")]
         ours.append(desk_page("payment", payment_of(order).pk))
-        assert [desk.get(url).status_code for url in [*self.pages(order), *ours]] == [200] * 6
+        assert [desk.get(url).status_code for url in [*self.pages(order), *ours]] == [200] * 7
 
     def test_where_there_is_no_setting_at_all(self, desk: Desk, order: Any, settings: Any) -> None:
         del settings.OSCAR_REHIVE

@@ -35,6 +35,9 @@ def pages(order: Any) -> dict[str, str]:
     return {
         desk_page("attention"): rights.VIEW,
         desk_page("payments"): rights.VIEW,
+        desk_page("health"): rights.VIEW,
+        desk_page("health-check"): rights.ACT,
+        desk_page("health-register"): rights.ACT,
         desk_page("payment", payment.pk): rights.VIEW,
         desk_page("invoice", invoice.pk): rights.VIEW,
         desk_page("ask", payment.pk): rights.ACT,
@@ -251,6 +254,7 @@ class TestUsersOfAPartner:
 
         assert "Payments" in menu
         assert "Attention" not in menu
+        assert "Health" not in menu
 
 
 def test_customers_have_no_business_here(paid: Any) -> None:

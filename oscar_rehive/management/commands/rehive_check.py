@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
+from itertools import chain
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from oscar_rehive import conf
-from oscar_rehive.checkup import findings, of_webhook
+from oscar_rehive.checkup import findings
+from oscar_rehive.checkup.mending import register_webhooks
 from oscar_rehive.management.refusing import BROKEN_OFF
 from oscar_rehive.management.showing import show
-from oscar_rehive.payments.gateway import client_for
-from oscar_rehive.payments.registering import put_right, registered_for
-from oscar_rehive.rehive.exceptions import RehiveError
 
 
 class Command(BaseCommand):
@@ -44,33 +42,9 @@ class Command(BaseCommand):
 
     def _show(self, register_webhook: bool) -> int:
         """Write each line as soon as it is known; returns the number of crosses."""
-        crosses = self._register() if register_webhook else 0
-        for finding in findings():
+        crosses = 0
+        registered = register_webhooks() if register_webhook else ()
+        for finding in chain(registered, findings()):
             show(self, finding)
             crosses += not finding.is_good
         return crosses
-
-    def _register(self) -> int:
-        """Put the registered webhooks right, where that can be done; how often it failed."""
-        url = of_webhook.address()
-        if (
-            any(one.fatal for one in conf.problems())
-            or not url
-            or not of_webhook.is_safe(url).is_good
-        ):
-            return 0  # told below
-        config, failed = conf.current(), 0
-        for business in config.businesses.values():
-            if not business.webhook_secrets:
-                continue
-            client = client_for(business)
-            try:
-                there = registered_for(client, url, config.webhook_secrets)
-                if put_right(client, there, url=url, secret=business.webhook_secrets[0]):
-                    text = f"The webhook has now been registered for {business.currency}."
-                    self.stdout.write(self.style.SUCCESS(f"✓ {text}"))
-            except RehiveError as error:
-                text = f"The webhook for {business.currency} could not be registered: {error}"
-                self.stdout.write(self.style.ERROR(f"✗ {text}"))
-                failed += 1
-        return failed
