@@ -19,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.generic import View
 
 from oscar_rehive import conf
+from oscar_rehive.checkup.being_told import notice_soon
 from oscar_rehive.compat import login_not_required
 from oscar_rehive.databases import outside_transactions
 from oscar_rehive.logs import Log, about
@@ -77,6 +78,7 @@ class PaymentPage(View):
     """
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        notice_soon()
         self.token: str = kwargs.pop("token")
         self.looks_again = ""
         number = read_payment_token(self.token)

@@ -15,6 +15,7 @@ from django.http import (
 from django.views.decorators.csrf import csrf_exempt
 
 from oscar_rehive import conf
+from oscar_rehive.checkup.being_told import notice_soon
 from oscar_rehive.compat import login_not_required
 from oscar_rehive.databases import outside_transactions
 from oscar_rehive.models import Delivery
@@ -42,6 +43,7 @@ def webhook(request: HttpRequest) -> HttpResponseBase:
     is_let_in = authenticate(authorization, _secrets())
     if is_probe(probe):
         return _answer_probe(probe, bool(authorization), is_let_in)
+    notice_soon()
     if not is_let_in:
         deliveries.count_refused()
         return _answer(401, "The Authorization header does not carry the webhook's secret.")

@@ -26,7 +26,7 @@ BETWEEN_TRIES = timedelta(hours=1)
 
 def what_has_happened() -> Iterator[Finding]:
     """What the day has brought. Raises Django's ``Error`` where the database cannot be used."""
-    yield _refused()
+    yield refused()
     yield _attention()
 
 
@@ -56,7 +56,7 @@ def tables() -> Iterator[Finding]:
         )
 
 
-def _refused() -> Finding:
+def refused() -> Finding:
     """A webhook with the wrong secret goes unnoticed for weeks (peer bug 8)."""
     since = timezone.now() - timedelta(days=7)
     turned_away = RefusedDeliveries.objects.filter(day__gte=since.date()).aggregate(

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.generic import View
 
+from oscar_rehive.checkup.being_told import notice_soon
 from oscar_rehive.dashboard import rights
 from oscar_rehive.dashboard.panel import desk_url
 from oscar_rehive.logs import Log, about
@@ -55,6 +56,7 @@ class DeskPage(View):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not self.is_let_in(request.user):
             raise PermissionDenied
+        notice_soon()
         try:
             return super().dispatch(request, *args, **kwargs)
         except (ProgrammingError, OperationalError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -129,3 +129,9 @@ class Shop(Protocol):
     def send_pay_link(self, number: str, *, url: str, language: str) -> None:
         """Mail ``url``, where the order can be paid, to its customer; raises where there is nobody to
         mail. Network: never under a lock."""
+
+    def tell_owners(
+        self, addresses: Sequence[str], *, base_url: str, told: Mapping[str, Any]
+    ) -> None:
+        """Mail those who run the shop what is ``told``; raises where nobody could be mailed. ``base_url`` is the
+        shop's address, or nothing where the shop knows it better. Network: never under a lock."""

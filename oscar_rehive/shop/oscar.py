@@ -19,7 +19,7 @@ from oscar.core.loading import get_class, get_model
 from oscar_rehive import conf
 from oscar_rehive.databases import database_of, where_written
 from oscar_rehive.logs import Log
-from oscar_rehive.shop import confirmation, giving_up, pay_link
+from oscar_rehive.shop import confirmation, giving_up, owners, pay_link
 from oscar_rehive.shop.base import Order, Standing, StatusRefused
 
 logger = Log(__name__)
@@ -170,6 +170,11 @@ class OscarShop:
 
     def send_pay_link(self, number: str, *, url: str, language: str) -> None:
         pay_link.send(number, url=url, language=language)
+
+    def tell_owners(
+        self, addresses: Sequence[str], *, base_url: str, told: Mapping[str, Any]
+    ) -> None:
+        owners.send(addresses, base_url=base_url, told=told)
 
     def _order(self, number: str) -> Any:
         if self._locked is not None and str(self._locked.number) == str(number):

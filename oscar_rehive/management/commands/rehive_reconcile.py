@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, close_old_connections
 from tqdm import tqdm
 
+from oscar_rehive.checkup.being_told import tell
 from oscar_rehive.management.refusing import BROKEN_OFF, insist_on_settings, no_database
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.stages import Task
@@ -83,6 +84,7 @@ class Command(BaseCommand):
                     bar.update()
 
             summary = reconcile(show, stop=stop)
+        tell()
         self._report(summary, verbosity)
         if summary.failures:
             return AGAIN

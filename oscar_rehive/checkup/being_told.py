@@ -1,0 +1,123 @@
+"""Telling the owners, by mail, what goes wrong: decided in ``telling.py``, carried out here.
+
+Claimed by one row, so that one of several processes tells; what a crash or a mail server prevents is told later. Whatever
+happens in the shop looks now and then whether there is something to tell, for reconcile cannot say that it does
+not run. It is looked for, and told, where nobody waits: no page, webhook or payment is held up by it, or fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+
+from oscar_rehive import conf
+from oscar_rehive.background import MAILS
+from oscar_rehive.checkup.finding import Finding, Severity
+from oscar_rehive.checkup.of_database import refused
+from oscar_rehive.checkup.of_running import what_runs
+from oscar_rehive.checkup.telling import as_json, decide, from_json
+from oscar_rehive.logs import Log
+from oscar_rehive.models import Attention, Told
+from oscar_rehive.payments.clocks import is_over
+from oscar_rehive.remembering import claim
+from oscar_rehive.shop import get_shop
+
+logger = Log(__name__)
+
+OWNERS = "owners"
+CLAIM = timedelta(minutes=10)
+"""How long one process has for telling before another one takes it to be dead; and until it is tried again after
+the mail server has refused."""
+
+LOOKS_AGAIN_SECONDS = 60.0
+"""A process looks no more often; and of those that share a cache, one."""
+
+MOST_FACTS, AT_ONCE = 20, 500
+"""So many facts are named in one mail, and so many counted; the next one has the others."""
+
+_looks_at = 0.0
+
+
+def notice_soon() -> None:
+    """Have somebody look, beside this request, whether there is something to tell. Costs nothing: no statement and
+    nothing of the cache."""
+    global _looks_at
+    now = monotonic()
+    if now >= _looks_at and conf.as_it_is().tell:
+        _looks_at = now + LOOKS_AGAIN_SECONDS
+        MAILS.do(_notice)
+
+
+def _notice() -> None:
+    if claim("oscar_rehive:notice", LOOKS_AGAIN_SECONDS):
+        tell()
+
+
+def tell() -> bool:
+    """Tell the owners what is to be told, if there is anything, and nobody else is at it; whether a mail went out.
+    Network, and some statements: where nobody waits. Raises nothing."""
+    try:
+        config = conf.as_it_is()
+        if not config.tell or any(one.fatal for one in conf.problems()) or not _claim():
+            return False
+        return _tell(config)
+    except Exception:  # whatever a shop's database or mail backend raises
+        logger.exception("The owners could not be told; it is tried again later.")
+        return False
+
+
+def _claim() -> bool:
+    Told.objects.get_or_create(name=OWNERS)
+    free = Told.objects.filter(is_over("claimed_at", CLAIM), name=OWNERS)
+    return bool(free.update(claimed_at=timezone.now()))
+
+
+def _tell(config: conf.Config) -> bool:
+    now, row = timezone.now(), Told.objects.filter(name=OWNERS)
+    facts = list(
+        Attention.objects.filter(resolved_at=None, told_at=None)
+        .select_related("payment")
+        .order_by("raised_at", "pk")[:AT_ONCE]
+    )
+    memory = from_json(row.get().memory)
+    news, seen, told = decide(list(_wrong()), bool(facts), memory, now)
+    if not news:
+        row.update(memory=as_json(seen), claimed_at=None)
+        return False
+    row.update(memory=as_json(seen))
+    get_shop().tell_owners(
+        config.tell,
+        base_url=config.base_url,
+        told={
+            "begun": news.begun,
+            "over": news.over,
+            "facts": facts[:MOST_FACTS],
+            "count": len(facts),
+            "more": max(0, len(facts) - MOST_FACTS),
+            "health_path": _path("rehive-health"),
+            "attention_path": _path("rehive-attention"),
+        },
+    )
+    # First what cannot be seen again: what is wrong is found anew, if this breaks off.
+    ours: Any = Attention.objects.filter(resolved_at=None, told_at=None)
+    ours.filter(pk__in=[one.pk for one in facts]).update(told_at=now)
+    row.update(memory=as_json(told), claimed_at=None)
+    return True
+
+
+def _wrong() -> Iterator[Finding]:
+    for finding in (*what_runs(), refused()):
+        if finding.severity is Severity.ERROR:
+            yield finding
+
+
+def _path(name: str) -> str:
+    try:
+        return reverse(f"dashboard:{name}")
+    except NoReverseMatch:  # the shop has not mounted the desk
+        return ""
