@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from oscar_rehive import views, webhooks
+from oscar_rehive import health, views, webhooks
 
 # For a shop that includes this module by its name: without it none of the addresses is found.
 app_name = "oscar_rehive"
@@ -15,4 +15,5 @@ urlpatterns = [
     path("cancel/<str:token>/", views.CancelView.as_view(), name="cancel"),
     path("placed/<str:token>/", views.PlacedView.as_view(), name="placed"),
     path("webhook/", webhooks.webhook, name="webhook"),
+    path("health.json", health.health, name="health"),
 ]
