@@ -65,12 +65,13 @@ def _rehive(last: Run | None) -> Finding:
         )
     businesses = conf.current().businesses.values()
     seconds = max((seconds_down(one.api_url) for one in businesses), default=0.0)
-    since = _silent_since(last)
-    if since is not None:
-        seconds = max(seconds, (timezone.now() - since).total_seconds())
-    if not seconds:
-        return good("rehive", "No outage of Rehive is known.")
     down = f"Rehive has not answered for {span(timedelta(seconds=seconds))}."
+    if not seconds and last is not None and last.trouble == Unreachable.kind:
+        # Where no cache is shared, its runs alone know of an outage.
+        seconds = (last.ended_at - _silent_since()).total_seconds()
+        down = f"Rehive did not answer rehive_reconcile, for {span(timedelta(seconds=seconds))} by now."
+    elif not seconds:
+        return good("rehive", "No outage of Rehive is known.")
     if seconds < LONGEST_OUTAGE.total_seconds():
         return good("rehive", f"{down} It is asked again by itself.")
     return error(
@@ -81,37 +82,36 @@ def _rehive(last: Run | None) -> Finding:
     )
 
 
-def _silent_since(last: Run | None) -> datetime | None:
-    """When the first of the last runs ended that all met an outage. Where no cache is shared, these alone know
-    of one."""
-    if last is None or last.trouble != Unreachable.kind:
-        return None
+def _silent_since() -> datetime:
+    """When the first of the last runs ended that all met an outage, as the last one has."""
     answered = Run.objects.exclude(trouble=Unreachable.kind).order_by("-pk")
     before = answered.values_list("pk", flat=True).first() or 0
-    since: datetime | None = Run.objects.filter(pk__gt=before).aggregate(at=Min("ended_at"))["at"]
+    since: datetime = Run.objects.filter(pk__gt=before).aggregate(at=Min("ended_at"))["at"]
     return since
 
 
 def _deliveries() -> Finding:
     new = waiting.deliveries()
-    told = f"{new.count} deliveries wait to be worked on"
+    told = (
+        f"{new.count} {'delivery waits' if new.count == 1 else 'deliveries wait'} to be worked on"
+    )
     if new.seconds < LONGEST_WAIT.total_seconds():
         return good("deliveries", f"{told}." if new.count else "No delivery waits.")
     return error(
         "deliveries",
-        f"{told}, the first of them for {span(timedelta(seconds=new.seconds))}.",
-        "Run manage.py rehive_reconcile: it works on them, and says what keeps it from it.",
+        f"{told}, the first for {span(timedelta(seconds=new.seconds))}.",
+        "Run manage.py rehive_reconcile: it works on what waits, and says what keeps it from it.",
     )
 
 
 def _confirmations() -> Finding:
     due = waiting.confirmations()
-    told = f"{due.count} order confirmations are still to be sent"
+    told = f"{due.count} order {'confirmation is' if due.count == 1 else 'confirmations are'} to be sent"
     if due.seconds < LONGEST_WAIT.total_seconds():
         return good("confirmations", f"{told}." if due.count else "No order confirmation waits.")
     return warning(
         "confirmations",
-        f"{told}, the first of them for {span(timedelta(seconds=due.seconds))}.",
+        f"{told}, the first for {span(timedelta(seconds=due.seconds))}.",
         "See whether the mail server takes the shop's mails; rehive_reconcile sends them then.",
     )
 

@@ -57,7 +57,9 @@ def everything_wrong(place_order: Any) -> None:
     Delivery.objects.create(received_at=now - timedelta(hours=2))
     Delivery.objects.create(state=Delivery.State.UNUSABLE, reason="No <such> invoice.")
     RefusedDeliveries.objects.create(day=now.date(), count=30, last_at=now)
-    Run.objects.create(ended_at=now - timedelta(hours=3), failed=4, trouble="unreachable")
+    for hours in (4, 3):
+        ended_at = now - timedelta(hours=hours)
+        Run.objects.create(ended_at=ended_at, failed=4, trouble="unreachable")
     tally.note(Unauthorised(""))
     tally.note(Throttled(1))
 
