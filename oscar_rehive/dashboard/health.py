@@ -26,12 +26,12 @@ from oscar_rehive.dashboard.pages import DeskPage
 from oscar_rehive.dashboard.panel import Button, desk_url
 from oscar_rehive.logs import Log
 from oscar_rehive.payments.people import who
-from oscar_rehive.remembering import remember, remembered
+from oscar_rehive.remembering import forget, remember, remembered
 
 logger = Log(__name__)
 
 ASKED = "oscar_rehive:health:asked"
-ASKED_FOR = timedelta(days=7)
+ASKED_FOR = timedelta(days=1)
 """How long the page remembers what it was told when somebody asked."""
 
 COLOURS = {Severity.GOOD: "success", Severity.WARNING: "warning", Severity.ERROR: "danger"}
@@ -139,6 +139,7 @@ class RegisterView(HealthPage):
             messages.error(request, why_not)
         else:
             logger.info("%s has the webhook registered anew.", who(request.user))
+            forget(ASKED)  # by now it is another one
         for one in register_webhooks(anew=True):
             say = messages.success if one.is_good else messages.error
             say(request, _clean(one).sentence)

@@ -8,7 +8,14 @@ from tests.guards.base import ROOT, Mutation
 from tests.guards.deciding import DECIDING
 from tests.guards.doing import DOING
 from tests.guards.setting_up import SETTING_UP
+from tests.guards.telling import TELLING
 
 __all__ = ["MUTATIONS", "ROOT", "Mutation"]
 
-MUTATIONS: tuple[Mutation, ...] = (*AT_THE_DESK, *DECIDING, *DOING, *SETTING_UP)
+MUTATIONS: tuple[Mutation, ...] = (
+    *AT_THE_DESK,
+    *DECIDING,
+    *DOING,
+    *SETTING_UP,
+    *TELLING,
+)
