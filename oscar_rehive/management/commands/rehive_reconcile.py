@@ -84,8 +84,8 @@ class Command(BaseCommand):
                     bar.update()
 
             summary = reconcile(show, stop=stop)
-        tell()
         self._report(summary, verbosity)
+        tell()
         if summary.failures:
             return AGAIN
         return A_PERSON if summary.new_attention else 0
