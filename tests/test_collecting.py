@@ -66,6 +66,22 @@ def test_invoices_that_are_open_and_those_past_their_window(rehive: Any, place_o
     assert numbers["oldest_overdue_invoice_seconds"] == pytest.approx(3600, abs=10)
 
 
+@pytest.mark.parametrize("money", [{"received": 500}, {"remote_status": "received"}], ids=str)
+def test_an_invoice_on_which_money_shows_is_not_overdue(
+    rehive: Any, place_order: Any, money: dict[str, Any]
+) -> None:
+    """Nobody cancels it: the alarm of a shop that waits for a confirmation, or a person, never ended."""
+    opened(place_order())
+    OrderPayment.objects.update(window_ends_at=timezone.now() - timedelta(hours=1))
+    Invoice.objects.update(**money)
+
+    numbers = told()
+
+    assert (numbers["open_invoices"], numbers["overdue_invoices"]) == (1, 0)
+    assert numbers["oldest_overdue_invoice_seconds"] == 0
+
+
+
 @pytest.mark.django_db
 def test_confirmations_that_are_due(rehive: Any, place_order: Any) -> None:
     for sent_at in (None, timezone.now()):

@@ -10,6 +10,7 @@ from django.db.models import Count, Min, Q
 from django.utils import timezone
 
 from oscar_rehive.models import Delivery, Invoice, OrderPayment
+from oscar_rehive.rehive.statuses import Status
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Waiting:
 
 @dataclass(frozen=True)
 class OpenInvoices:
-    """How many can be paid, or are being opened; and those of them whose payment window is over."""
+    """How many can be paid, or are being opened; and those of them whose payment window is over, and on which no
+    money shows: with money they wait for that, or for a person, and nobody cancels them."""
 
     count: int
     overdue: Waiting
@@ -44,10 +46,12 @@ def deliveries() -> Waiting:
 def invoices() -> OpenInvoices:
     """Invoices that are open."""
     payable = Invoice.objects.filter(state__in=[Invoice.State.OPENING, Invoice.State.OPEN])
+    is_over = Q(payment__window_ends_at__lte=timezone.now())
+    late = is_over & Q(received=0) & ~Q(remote_status=Status.RECEIVED.value)
     found = payable.aggregate(
         all=Count("pk"),
-        overdue=Count("pk", filter=Q(payment__window_ends_at__lte=timezone.now())),
-        first=Min("payment__window_ends_at"),
+        overdue=Count("pk", filter=late),
+        first=Min("payment__window_ends_at", filter=late),
     )
     return OpenInvoices(found["all"], Waiting(found["overdue"], found["first"]))
 
