@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from hmac import compare_digest
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
@@ -14,13 +14,16 @@ from django.views.decorators.csrf import csrf_exempt
 from oscar_rehive import conf
 from oscar_rehive.background import Lane
 from oscar_rehive.checkup import Finding, Severity, findings
-from oscar_rehive.checkup.being_told import notice_soon
 from oscar_rehive.checkup.finding import error
 from oscar_rehive.cleaning import without_secrets
 from oscar_rehive.compat import login_not_required
 from oscar_rehive.databases import outside_transactions
 from oscar_rehive.logs import Log
+from oscar_rehive.noticing import notice_soon
 from oscar_rehive.rehive.hiding import Secret
+
+if TYPE_CHECKING:
+    from oscar_rehive.checkup import Finding, Severity
 
 logger = Log(__name__)
 
@@ -50,6 +53,9 @@ def health(request: HttpRequest) -> HttpResponse:
     if request.method not in ("GET", "HEAD"):
         return JsonResponse({"status": "not allowed"}, status=405, headers={"Allow": "GET, HEAD"})
     notice_soon()
+    # Here, for the checks are more than a shop's process should load before its first page.
+    from oscar_rehive.checkup import Severity
+
     found = _in_time(lambda: list(findings(ask=False)))
     worst = _worst(found)
     return JsonResponse(
@@ -81,6 +87,7 @@ def _in_time(look: Callable[[], list[Finding]]) -> list[Finding]:
 
     if LANE.do(work) and done.wait(SECONDS) and found:
         return list(found)
+
     return [
         error(
             "checks",
@@ -91,6 +98,8 @@ def _in_time(look: Callable[[], list[Finding]]) -> list[Finding]:
 
 
 def _worst(found: list[Finding]) -> Severity:
+    from oscar_rehive.checkup import Severity
+
     severities = {one.severity for one in found}
     return next(one for one in reversed(Severity) if one in severities)
 

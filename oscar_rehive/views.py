@@ -19,11 +19,11 @@ from django.views.decorators.cache import never_cache
 from django.views.generic import View
 
 from oscar_rehive import conf
-from oscar_rehive.checkup.being_told import notice_soon
 from oscar_rehive.compat import login_not_required
 from oscar_rehive.databases import outside_transactions
 from oscar_rehive.logs import Log, about
 from oscar_rehive.models import Entry, Invoice, OrderPayment
+from oscar_rehive.noticing import notice_soon
 from oscar_rehive.payments.adopting import NotOpened
 from oscar_rehive.payments.budget import is_to_wait
 from oscar_rehive.payments.cancelling import (

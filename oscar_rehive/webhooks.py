@@ -15,10 +15,10 @@ from django.http import (
 from django.views.decorators.csrf import csrf_exempt
 
 from oscar_rehive import conf
-from oscar_rehive.checkup.being_told import notice_soon
 from oscar_rehive.compat import login_not_required
 from oscar_rehive.databases import outside_transactions
 from oscar_rehive.models import Delivery
+from oscar_rehive.noticing import notice_soon
 from oscar_rehive.payments import deliveries
 from oscar_rehive.rehive.hiding import Secret, SecretBytes
 from oscar_rehive.rehive.webhooks import authenticate

@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from oscar.core.loading import get_model
 
+from oscar_rehive import noticing
 from oscar_rehive.checkup import being_told
 from oscar_rehive.checkup.being_told import tell
 from oscar_rehive.checkup.telling import FEW_MINUTES
@@ -49,7 +50,7 @@ def _owner(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         "TELL": [OWNER],
         "BASE_URL": "https://shop.example.com/",
     }
-    monkeypatch.setattr(being_told, "_looks_at", 0.0)
+    monkeypatch.setattr(noticing, "_looks_at", 0.0)
 
 
 class Time:
@@ -247,15 +248,15 @@ class TestItIsNoticed:
         times = []
         monkeypatch.setattr(being_told, "tell", lambda: times.append(1))
         for _ in range(3):
-            monkeypatch.setattr(being_told, "_looks_at", 0.0)  # another process
-            being_told.notice_soon()
+            monkeypatch.setattr(noticing, "_looks_at", 0.0)  # another process
+            noticing.notice_soon()
 
         assert len(times) == 1
 
     def test_without_a_statement(self, fact: Attention, later: Any) -> None:
         later.waits()
         with CaptureQueriesContext(connection) as captured:
-            being_told.notice_soon()
+            noticing.notice_soon()
 
         assert captured.captured_queries == []
         assert len(later.kept) == 1

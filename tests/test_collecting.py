@@ -81,7 +81,6 @@ def test_an_invoice_on_which_money_shows_is_not_overdue(
     assert numbers["oldest_overdue_invoice_seconds"] == 0
 
 
-
 @pytest.mark.django_db
 def test_confirmations_that_are_due(rehive: Any, place_order: Any) -> None:
     for sent_at in (None, timezone.now()):

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from time import monotonic
 from typing import Any
 
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from oscar_rehive import conf
-from oscar_rehive.background import MAILS
 from oscar_rehive.checkup.finding import Finding, Severity
 from oscar_rehive.checkup.of_database import refused
 from oscar_rehive.checkup.of_running import what_runs
@@ -24,7 +22,6 @@ from oscar_rehive.checkup.telling import as_json, decide, from_json
 from oscar_rehive.logs import Log
 from oscar_rehive.models import Attention, Told
 from oscar_rehive.payments.clocks import is_over
-from oscar_rehive.remembering import claim
 from oscar_rehive.shop import get_shop
 
 logger = Log(__name__)
@@ -34,28 +31,8 @@ CLAIM = timedelta(minutes=10)
 """How long one process has for telling before another one takes it to be dead; and until it is tried again after
 the mail server has refused."""
 
-LOOKS_AGAIN_SECONDS = 60.0
-"""A process looks no more often; and of those that share a cache, one."""
-
 MOST_FACTS, AT_ONCE = 20, 500
 """So many facts are named in one mail, and so many counted; the next one has the others."""
-
-_looks_at = 0.0
-
-
-def notice_soon() -> None:
-    """Have somebody look, beside this request, whether there is something to tell. Costs nothing: no statement and
-    nothing of the cache."""
-    global _looks_at
-    now = monotonic()
-    if now >= _looks_at and conf.as_it_is().tell:
-        _looks_at = now + LOOKS_AGAIN_SECONDS
-        MAILS.do(_notice)
-
-
-def _notice() -> None:
-    if claim("oscar_rehive:notice", LOOKS_AGAIN_SECONDS):
-        tell()
 
 
 def tell() -> bool:

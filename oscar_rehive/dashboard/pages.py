@@ -15,11 +15,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.generic import View
 
-from oscar_rehive.checkup.being_told import notice_soon
 from oscar_rehive.dashboard import rights
 from oscar_rehive.dashboard.panel import desk_url
 from oscar_rehive.logs import Log, about
 from oscar_rehive.models import OrderPayment
+from oscar_rehive.noticing import notice_soon
 from oscar_rehive.payments.by_hand import NotClosable, NothingToSend
 from oscar_rehive.payments.cancelling import NotCancellable
 from oscar_rehive.payments.deciding import NotAcceptable

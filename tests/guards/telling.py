@@ -47,7 +47,7 @@ TELLING: tuple[Mutation, ...] = (
     ),
     Mutation(
         "told: looking costs a request no statement",
-        "oscar_rehive/checkup/being_told.py",
+        "oscar_rehive/noticing.py",
         "MAILS.do(_notice)",
         "_notice()",
         MAILED,
