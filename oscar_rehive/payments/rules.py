@@ -169,8 +169,9 @@ def _keep_mismatched(
     state = MEANINGS[status].attempt
     if state is Invoice.State.OPEN and not money_is_here_or_comes(invoice):
         invoice.close_due = True  # whoever pays it pays in vain
-    if same_money:
-        _record_money(plan, invoice, received_units(remote, status))
+    gained = _record_money(plan, invoice, received_units(remote, status)) if same_money else None
+    if gained:
+        plan.write("Money came that does not fit the order.", invoice=invoice, amount=gained)
     if state is Invoice.State.CLOSED or (state is Invoice.State.PAID and same_money):
         invoice.state, invoice.close_due = state, False
 

@@ -160,6 +160,8 @@ def check(standing: Case, plan: Plan, weight: Weight) -> None:
         # P2: what stands in the ledger is what was noted, and never more than came.
         gained = (mine.recorded - mine.refund_recorded) - (was.recorded - was.refund_recorded)
         assert movements[id(mine)] == gained
+        told = [one.amount for one in plan.entries if one.invoice is mine and one.amount]
+        assert sum(told) == gained  # reports add up what the history says
         assert 0 <= mine.refund_recorded <= mine.recorded
         assert mine.recorded <= from_units(mine.received, mine.divisibility)
         assert mine.version - was.version in (0, 1)

@@ -247,6 +247,8 @@ class TestEditedAtRehive:
         assert raised(plan) == ["mismatch"]
         assert (mine.state, mine.pays) == (state, None)
         assert gains(plan) == ([Decimal(comes)] if comes else [])
+        # What the history says of money, reports add up.
+        assert [one.amount for one in plan.entries if one.amount] == gains(plan)
         assert plan.has_money()  # the clock does not cancel this order
 
     @pytest.mark.parametrize("what", EDITED)
