@@ -156,10 +156,7 @@ HEADINGS = (
 
 def as_csv(row: PaymentRow | None) -> str:
     """``row`` as a line of the file; None is its first line, with the names."""
-    line = io.StringIO()
-    values: Sequence[object] = HEADINGS if row is None else _values(row)
-    csv.writer(line).writerow([_harmless(str(value)) for value in values])
-    return line.getvalue()
+    return csv_line(HEADINGS if row is None else _values(row))
 
 
 def _values(row: PaymentRow) -> Sequence[object]:
@@ -178,6 +175,19 @@ def _values(row: PaymentRow) -> Sequence[object]:
         row.business,
         row.attention,
     )
+
+
+def csv_line(values: Sequence[object]) -> str:
+    """``values`` as a line of a file. Numbers are left as they are, also those below zero."""
+    line = io.StringIO()
+    csv.writer(line).writerow(map(_cell, values))
+    return line.getvalue()
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return str(value) if isinstance(value, int) else _harmless(str(value))
 
 
 def _harmless(text: str) -> str:

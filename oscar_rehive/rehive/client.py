@@ -19,7 +19,7 @@ from oscar_rehive.rehive.deadlines import CONNECT_SECONDS, READ_SECONDS
 from oscar_rehive.rehive.exceptions import RehiveError, Unauthorised, Unintelligible
 from oscar_rehive.rehive.gates import Gate, OpenGate
 from oscar_rehive.rehive.hiding import Secret, SecretBytes
-from oscar_rehive.rehive.paging import Page, Rows, read_invoices, read_page, read_pages
+from oscar_rehive.rehive.paging import Page, Rows, read_all, read_invoices, read_page, read_pages
 from oscar_rehive.rehive.sharing import Questions
 
 if TYPE_CHECKING:
@@ -199,6 +199,15 @@ class Client:
             body={"amount": amount, "currency": currency, "type": "native", "reason": reason},
             idempotency_key=idempotency_key,
         )
+
+    def movements(self) -> Iterator[wire.Movement]:
+        """The transactions on the business's account, in no documented order. Where some cannot be read, the
+        list ends with ``NotAllReadable``, after all others."""
+        return read_all(self._pages(f"{self._business_url}transactions/"), wire.read_movement)
+
+    def payouts(self) -> Iterator[wire.Payout]:
+        """What has left the business's account for the bank, or is to; otherwise the same."""
+        return read_all(self._pages(f"{self._business_url}payouts/"), wire.read_payout)
 
     def webhooks(self) -> Iterator[wire.Webhook]:
         """The webhooks registered for the token's user."""

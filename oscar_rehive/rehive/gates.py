@@ -30,7 +30,17 @@ class OpenGate:
 
 
 _WORDS = frozenset(
-    ["manager", "businesses", "invoices", "transactions", "refunds", "user", "webhooks", "requests"]
+    [
+        "manager",
+        "businesses",
+        "invoices",
+        "transactions",
+        "refunds",
+        "payouts",
+        "user",
+        "webhooks",
+        "requests",
+    ]
 )
 
 

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from oscar_rehive.rehive import wire
 from oscar_rehive.rehive.exceptions import NotAllReadable, TooLarge, Unintelligible
@@ -21,6 +21,8 @@ GROWTH = 500
 """Rows that may come while a list is read, besides a tenth of it."""
 
 Rows = Iterator[Any]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,19 @@ def read_invoices(rows: Rows, sought: Iterable[str]) -> Iterator[wire.RemoteInvo
             f"Rehive's list has {missed} invoice(s) that cannot be read and may be those that are"
             " looked for; look at them in Rehive's app."
         )
+
+
+def read_all(rows: Rows, read: Callable[[Any], T]) -> Iterator[T]:
+    """What ``read`` makes of ``rows``; ``NotAllReadable`` at the end where it could not read all of them: what
+    is left out of an account must be said."""
+    missed = 0
+    for row in rows:
+        try:
+            yield read(row)
+        except Unintelligible:
+            missed += 1
+    if missed:
+        raise NotAllReadable(f"Rehive's list has {missed} row(s) that cannot be read.")
 
 
 def most_rows(count: int) -> int:

@@ -114,6 +114,37 @@ class RemoteRefund:
 
 
 @dataclass(frozen=True)
+class Movement:
+    """A transaction on the business's own account. ``amount`` is in smallest units of ``currency``, and
+    ``fee`` too (None: not told); ``invoice_id`` is that of the invoice which it pays, where told; ``created``
+    is in milliseconds since 1970, UTC."""
+
+    id: str
+    kind: str
+    status: str
+    amount: int
+    fee: int | None
+    currency: Currency
+    invoice_id: str
+    created: int | None
+    raw: Payload = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Payout:
+    """Money that leaves the business's account for the bank. ``amount`` in smallest units of ``currency``;
+    ``created`` in milliseconds since 1970, UTC."""
+
+    id: str
+    reference: str
+    status: str
+    amount: int
+    currency: Currency
+    created: int | None
+    raw: Payload = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Webhook:
     """A registered webhook. ``secret`` is None where Rehive does not tell it; it is to be compared,
     and never to be printed."""
@@ -227,6 +258,39 @@ def read_refund(payload: Any) -> RemoteRefund:
     )
 
 
+def read_movement(payload: Any) -> Movement:
+    """Read a transaction of a business; ``id``, ``amount`` and ``currency`` are insisted on."""
+    data = _object(payload, "transaction")
+    amount, total = _whole(data.get("amount"), "transaction"), data.get("total_amount")
+    metadata = data.get("metadata")
+    service = metadata.get("service_payment_requests") if isinstance(metadata, Mapping) else None
+    return Movement(
+        id=_text(data.get("id")),
+        kind=_text(data.get("tx_type")),
+        status=_text(data.get("status")),
+        amount=amount,
+        fee=None if total is None else _whole(total, "transaction") - amount,
+        currency=_currency(data.get("currency"), "transaction"),
+        invoice_id=_text(service.get("request_id")) if isinstance(service, Mapping) else "",
+        created=_milliseconds(data.get("created")),
+        raw=data,
+    )
+
+
+def read_payout(payload: Any) -> Payout:
+    """Read a payout of a business; ``amount`` and ``currency`` are insisted on."""
+    data = _object(payload, "payout")
+    return Payout(
+        id=_text(data.get("id")),
+        reference=_text(data.get("reference")),
+        status=_text(data.get("status")),
+        amount=_whole(data.get("amount"), "payout"),
+        currency=_currency(data.get("currency"), "payout"),
+        created=_milliseconds(data.get("created")),
+        raw=data,
+    )
+
+
 def read_webhook(payload: Any) -> Webhook:
     """Read a registered webhook."""
     data = _object(payload, "webhook")
@@ -295,6 +359,14 @@ def _units(value: Any, what: str) -> int:
     units = _optional_int(value)
     if units is None or not 0 <= units < MAX_UNITS:
         raise Unintelligible(f"Rehive sent a {what} that is not a whole number of smallest units.")
+    return units
+
+
+def _whole(value: Any, what: str) -> int:
+    """Whether what leaves an account has a sign is not documented."""
+    units = _optional_int(value)
+    if units is None or abs(units) >= MAX_UNITS:
+        raise Unintelligible(f"Rehive sent a {what} whose amount is no whole number of units.")
     return units
 
 

@@ -98,6 +98,8 @@ def blueprint(
     reads(invoice, rehive.invoice)
     writes("PATCH", invoice, 200, rehive.update_invoice)
     lists(f"{invoice}transactions/", rehive.transactions)
+    lists(f"{businesses}transactions/", rehive.movements)
+    lists(f"{businesses}payouts/", rehive.payouts)
     lists(f"{invoice}refunds/", rehive.refunds)
     writes("POST", f"{invoice}refunds/", 201, rehive.create_refund)
     lists(f"{invoice}logs/", rehive.logs)

@@ -6,6 +6,10 @@ POST    /simulator/invoices/<id>/outcome/   ``{"outcome", "currency"?, "amount"?
                                             answers with the invoice
 POST    /simulator/refunds/<id>/            ``{"status": "processing" | "complete" | "failed"}``;
                                             answers with the refund
+POST    /simulator/payouts/                 ``{"amount", "status"?, "business_id"?}``: money leaves the
+                                            business's account; answers with the payout
+PUT     /simulator/fee/                     ``{"per_mille": n}``: what each payment costs the business;
+                                            answers the same
 GET     /simulator/deliveries/              ``{"log": [...], "pending": [...]}``
 POST    /simulator/deliveries/flush/        one attempt for everything pending, whenever it is due;
                                             answers when done: ``{"attempts": [...]}``
@@ -29,6 +33,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from .api import answer, request_json
+from .books import PAYOUT_STATUSES
 from .deliveries import Sender
 from .errors import RehiveError, invalid
 from .faulty import RequestLog
@@ -65,6 +70,21 @@ def blueprint(rehive: Rehive, sender: Sender, requests: RequestLog) -> Blueprint
     def refund(refund_id: str) -> Response:
         status = _text(_object("status"), "status", "processing", "complete", "failed")
         return answer(200, rehive.progress_refund(refund_id, status))
+
+    @control.post("/payouts/")
+    def payout() -> Response:
+        body = _object("amount", "status", "business_id")
+        status = _text({"status": "complete"} | body, "status", *PAYOUT_STATUSES)
+        first = next(iter(rehive.businesses))
+        business_id = _text({"business_id": first} | body, "business_id", *rehive.businesses)
+        return answer(200, rehive.make_payout(business_id, body.get("amount"), status))
+
+    @control.put("/fee/")
+    def fee() -> Response:
+        per_mille = _object("per_mille").get("per_mille")
+        if type(per_mille) is not int or not 0 <= per_mille <= 1000:
+            raise invalid({"per_mille": ["A whole number from 0 to 1000."]})
+        return answer(200, {"per_mille": rehive.set_fee(per_mille)})
 
     @control.get("/deliveries/")
     def deliveries() -> Response:

@@ -169,6 +169,14 @@ class SimulatorProcess:
         """Move a refund to ``processing``, ``complete`` or ``failed``; returns it."""
         return self._control("POST", f"refunds/{refund_id}/", {"status": status})
 
+    def payout(self, amount: int, status: str = "complete") -> Json:
+        """Let ``amount`` smallest units leave the account of the first business; returns the payout."""
+        return self._control("POST", "payouts/", {"amount": amount, "status": status})
+
+    def fee(self, per_mille: int) -> None:
+        """From now on each payment costs the business so much of a thousand."""
+        self._control("PUT", "fee/", {"per_mille": per_mille})
+
     def faults(self, **faults: Any) -> Json:
         """Switch on exactly these faults (see ``faults.py``); returns those that are on."""
         return self._control("PUT", "faults/", faults)

@@ -12,7 +12,8 @@ from copy import deepcopy
 from typing import Any
 
 from . import requests_door
-from .core import Business, Core
+from .books import Books
+from .core import Business
 from .errors import RehiveError, invalid, not_found
 from .outbox import REQUEST_CREATE, Letter, Result
 from .outcomes import CANCELLABLE, POSSIBLE, received, refunded
@@ -33,7 +34,7 @@ Json = dict[str, Any]
 __all__ = ["Business", "Rehive"]
 
 
-class Rehive(Core):
+class Rehive(Books):
     """Everything one can do at Rehive; see ``Core`` for how to make one."""
 
     # Invoices

@@ -67,6 +67,9 @@ class State:
     answers: dict[str, Json] = field(default_factory=dict)
     clock_offset_ms: int = 0
     last_number: int = 0
+    # Each with the business that it belongs to.
+    payouts: list[Json] = field(default_factory=list)
+    fee_per_mille: int = 0
 
     def to_json(self) -> Json:
         """This state as a JSON document."""
@@ -86,6 +89,9 @@ class State:
                 answers=dict(document["answers"]),
                 clock_offset_ms=int(document["clock_offset_ms"]),
                 last_number=int(document["last_number"]),
+                # Not in files of before.
+                payouts=list(document.get("payouts", [])),
+                fee_per_mille=int(document.get("fee_per_mille", 0)),
             )
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"unexpected content ({error})") from error

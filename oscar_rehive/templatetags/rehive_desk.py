@@ -3,12 +3,13 @@ dashboard; Oscar's own has it already. None of these can take a page down."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django import template
 from django.db import transaction
 
-from oscar_rehive.dashboard import menu, rights
+from oscar_rehive.dashboard import menu, rights, words
 from oscar_rehive.dashboard.panel import desk_url, panel_of
 from oscar_rehive.databases import database_of
 from oscar_rehive.logs import Log
@@ -51,3 +52,9 @@ def rehive_open_attention(context: dict[str, Any]) -> dict[str, Any]:
     except Exception:  # as above
         logger.exception("Open attention is not shown on the dashboard's home page")
         return {}
+
+
+@register.filter
+def rehive_money(amount: Decimal | None, currency: str) -> str:
+    """``amount`` with its currency, exact; a dash where there is none."""
+    return "–" if amount is None else words.money(amount, currency)
