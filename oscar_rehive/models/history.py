@@ -41,6 +41,12 @@ class Entry(Row):
         verbose_name = _("history entry")
         verbose_name_plural = _("history entries")
         ordering: ClassVar = ["pk"]
+        indexes: ClassVar = [
+            # For reports, which add up the money of some days.
+            models.Index(
+                fields=["at"], name="rehive_entry_money", condition=Q(amount__isnull=False)
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.reason

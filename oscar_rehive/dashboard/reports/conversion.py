@@ -29,6 +29,9 @@ from oscar_rehive.models import Invoice, OrderPayment
 MOST_DAYS = 31
 """Days that are told each by itself; of more than these, weeks are."""
 
+MOST_PAYMENTS = 200_000
+"""Of more than these the page tells nothing: somebody waits for it. The file has them all."""
+
 AT_ONCE = 2000
 
 ENDS = ("expired", "failed", "cancelled")
@@ -205,8 +208,14 @@ class Conversion(Found):
     def periods(self) -> list[Period]:
         return periods_of(outcomes_in(self.days), self.days)
 
+    @cached_property
+    def are_too_many(self) -> bool:
+        """Whether there are more than a page has time for."""
+        payments = OrderPayment.objects.filter(self.days.hold("created_at"))
+        return payments.count() > MOST_PAYMENTS
+
     def count(self) -> int:
-        return len(self.periods)
+        return 0 if self.are_too_many else len(self.periods)
 
     def __getitem__(self, part: slice) -> Sequence[Period]:
         return self.periods[::-1][part]

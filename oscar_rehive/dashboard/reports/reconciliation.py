@@ -31,6 +31,16 @@ from oscar_rehive.rehive.money import floor_to_places, from_units
 from oscar_rehive.shop import Order, get_shop
 from oscar_rehive.shop.oscar import SOURCE_TYPE_CODE
 
+COLUMNS = (
+    "order_number",
+    "order_key",
+    "created_at",
+    "paid_at",
+    "closed_at",
+    "released_at",
+    "cancel_reason",
+)
+
 AT_ONCE = 500
 """Rows of a file that are read at a time."""
 
@@ -65,7 +75,7 @@ class Row:
     ``ledger`` what Oscar's sources of Rehive hold. ``stands``: the order is paid and was not given up."""
 
     number: str
-    url: str
+    key: int
     placed: datetime
     standing: str
     stands: bool
@@ -75,6 +85,11 @@ class Row:
     came: Decimal
     back: Decimal
     ledger: Decimal
+
+    @property
+    def url(self) -> str:
+        """Where all about the payment stands."""
+        return desk_url("payment", self.key)
 
     @property
     def due(self) -> Decimal:
@@ -146,7 +161,7 @@ def rows_for(
     return [
         Row(
             number=payment.order_number,
-            url=desk_url("payment", payment.pk),
+            key=payment.pk,
             placed=payment.created_at,
             standing=words.standing(payment),
             stands=bool(payment.paid_at and not payment.released_at and order),
@@ -164,7 +179,8 @@ def rows_for(
 def rows_of(payments: Sequence[OrderPayment]) -> list[Row]:
     """The rows of ``payments``, in as many statements for many as for one."""
     attempts: dict[int, list[Invoice]] = defaultdict(list)
-    for invoice in Invoice.objects.filter(payment__in=payments).order_by("attempt"):
+    found = Invoice.objects.filter(payment__in=payments).order_by("attempt")
+    for invoice in found.only("payment", "currency", "divisibility", "received", "refunded"):
         attempts[invoice.payment_id].append(invoice)
     numbers = [one.order_number for one in payments]
     orders = get_shop().find_many(numbers)
@@ -215,7 +231,7 @@ class Orders(Found):
     @property
     def payments(self) -> QuerySet[OrderPayment]:
         found = OrderPayment.objects.filter(self.days.hold("created_at"))
-        return found.order_by("-created_at", "-pk")
+        return found.order_by("-created_at", "-pk").only(*COLUMNS)
 
     def count(self) -> int:
         return self.payments.order_by().count()
