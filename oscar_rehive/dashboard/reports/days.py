@@ -10,6 +10,8 @@ from django.db.models import Q
 USUAL = timedelta(days=30)
 """What a report is about where the form leaves its first day open: a shop's years are not read for one page."""
 
+EARLIEST = date(2000, 1, 1)
+
 
 @dataclass(frozen=True)
 class Days:
@@ -48,9 +50,12 @@ class Days:
 
 
 def days_of(first: date | None, last: date | None, *, today: date, zone: tzinfo) -> Days:
-    """The days that the form asks for. What it leaves open is today, and ``USUAL`` before the end."""
-    last = last or max(today, first or today)
-    return Days(first or max(last, date.min + USUAL) - USUAL + timedelta(days=1), last, zone)
+    """The days that the form asks for. What it leaves open is today, and ``USUAL`` before the end. Nothing has
+    happened before ``EARLIEST``, or after today: whatever is asked for ends there."""
+    tomorrow = today + timedelta(days=1)
+    last = max(min(last or today, today), EARLIEST)
+    first = min(max(first or last - USUAL + timedelta(days=1), EARLIEST), tomorrow)
+    return Days(first, max(first, last), zone)
 
 
 def _midnight(day: date, zone: tzinfo) -> datetime:

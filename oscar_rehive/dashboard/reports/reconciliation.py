@@ -28,7 +28,7 @@ from oscar_rehive.dashboard.reports.takings import NOTHING, in_cents
 from oscar_rehive.databases import where_written
 from oscar_rehive.models import Invoice, OrderPayment
 from oscar_rehive.rehive.money import floor_to_places, from_units
-from oscar_rehive.shop import Order, get_shop
+from oscar_rehive.shop import Order, Standing, get_shop
 from oscar_rehive.shop.oscar import SOURCE_TYPE_CODE
 
 COLUMNS = (
@@ -154,6 +154,7 @@ def rows_for(
     """The row of ``payment`` in its order's currency, and one for each other in which money came. ``order`` is
     None where it is gone; ``ledger`` is what Oscar's sources hold of it, by currency. Pure."""
     money = money_of(invoices)
+    is_cancelled = order is None or order.standing is Standing.CANCELLED
     own = order.currency if order else next(iter(money), "")
     others = sorted(
         currency for currency, some in money.items() if currency != own and (some.came or some.back)
@@ -164,7 +165,7 @@ def rows_for(
             key=payment.pk,
             placed=payment.created_at,
             standing=words.standing(payment),
-            stands=bool(payment.paid_at and not payment.released_at and order),
+            stands=bool(payment.paid_at and not payment.released_at and not is_cancelled),
             currency=currency,
             total=order.total if order and currency == own else None,
             elsewhere=order.covered if order and currency == own else NOTHING,

@@ -1,0 +1,387 @@
+"""The reports in Oscar's list, of real payments: takings, reconciliation and conversion; who sees them, their file,
+and that nothing of them takes Oscar's own reports down. What they add up is in test_reports_arithmetic.py."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import resolve, reverse
+from django.utils import timezone as clock
+from oscar.apps.dashboard.reports import utils
+from oscar.core.loading import get_model
+
+from oscar_rehive.dashboard import rights
+from oscar_rehive.dashboard.reports import conversion, reconciliation
+from oscar_rehive.dashboard.reports.utils import REPORTS, RehiveReportsMixin
+from oscar_rehive.models import Entry, Invoice, OrderPayment
+from oscar_rehive.payments.cancelling import cancel_order
+from oscar_rehive.payments.refunding import refund
+from oscar_rehive.payments.settling import refresh
+from tests.dashboard.conftest import EVERYTHING, OF_OSCAR, Desk, invoice_of, said
+from tests.steps import moved, not_migrated, opened, other_source, rehive_tells, settled
+
+pytestmark = pytest.mark.django_db
+
+OF_REPORTS = "analytics"
+"""What Oscar wants of staff who look at its reports, from 4.2 on."""
+
+CODES = [report.code for report in REPORTS]
+QUIET = [code for code in CODES if code != "rehive_books"]
+"""Those that ask Rehive nothing."""
+
+
+@pytest.fixture
+def reader(db: None) -> Desk:
+    """Somebody who may see payments, and Oscar's reports."""
+    return Desk(OF_OSCAR, OF_REPORTS, rights.VIEW)
+
+
+def report(code: str, **query: str) -> str:
+    """The address of a report."""
+    told = "&".join(f"{name}={value}" for name, value in {"report_type": code, **query}.items())
+    return f"{reverse('dashboard:reports-index')}?{told}"
+
+
+def cells(page: Any, what: str = "[data-rows]") -> list[list[str]]:
+    """The rows of a table."""
+    rows = page.select(f"{what} tbody tr")
+    return [[" ".join(one.get_text(" ").split()) for one in row.select("th, td")] for row in rows]
+
+
+def lines(reader: Desk, code: str, **query: str) -> list[dict[str, str]]:
+    """The rows of the file."""
+    answer = reader.get(report(code, download="on", **query))
+    assert answer.headers["Content-Type"].startswith("text/csv")
+    return list(csv.DictReader(b"".join(answer.streaming_content).decode().splitlines()))
+
+
+@pytest.fixture
+def paid_back(rehive: Any, paid: Any) -> Callable[..., Any]:
+    """An order over 24.90 that is paid, with ``more`` smallest units beyond, of which ``amount`` went back."""
+
+    def paid_back(amount: str, more: int = 0) -> Any:
+        order = paid(more=more)
+        asked = refund(invoice_of(order), Decimal(amount), reason="so", by="kim")
+        rehive.refund(asked.remote_id, "complete")
+        refresh(invoice_of(order), Entry.Source.STAFF, with_refunds=True)
+        return order
+
+    return paid_back
+
+
+class TestTakings:
+    def test_are_what_came_less_what_went_back_and_not_what_was_ordered(
+        self, reader: Desk, paid: Any, paid_back: Any, place_order: Any
+    ) -> None:
+        paid()
+        paid_back("4.90", more=250)
+        place_order(total="1000.00")
+
+        page = reader.page(report("rehive_takings"))
+
+        assert cells(page) == [
+            [cells(page)[0][0], "2", "52.30 USD", "4.90 USD", "47.40 USD"],
+        ]
+        assert cells(page, "[data-sums]") == [
+            ["USD", "1049.80 USD", "1000.00 USD", "52.30 USD", "4.90 USD", "47.40 USD"]
+        ]
+        assert "counts every order when it is placed" in said(page, ".alert-info")
+
+    def test_of_two_currencies_stand_apart(self, reader: Desk, paid: Any) -> None:
+        paid()
+        Invoice.objects.filter(payment__order_number=paid().number).update(currency="EUR")
+
+        page = reader.page(report("rehive_takings"))
+
+        assert [row[2] for row in cells(page)] == ["24.90 USD", "24.90 EUR"]
+        assert [one["data-chart"] for one in page.select("figure")] == ["takings-0", "takings-1"]
+
+    def test_money_that_does_not_fit_its_order_is_money(
+        self, reader: Desk, rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        invoice = opened(place_order(total="10.00"))
+        rehive.outcome(invoice.remote_id, "pay")
+        rehive_tells(monkeypatch, reference="another")
+        settled(invoice)
+
+        assert cells(reader.page(report("rehive_takings")))[0][2] == "10.00 USD"
+
+    @pytest.mark.parametrize(
+        ("moment", "day"),
+        [
+            ("2026-03-28T22:59", "2026-03-28"),
+            ("2026-03-28T23:00", "2026-03-29"),
+            # Clocks go forward on this day, and it ends an hour earlier.
+            ("2026-03-29T21:59", "2026-03-29"),
+            ("2026-03-29T22:00", "2026-03-30"),
+        ],
+    )
+    def test_of_a_day_are_those_of_the_shops_time_zone(
+        self, reader: Desk, paid: Any, settings: Any, moment: str, day: str
+    ) -> None:
+        settings.TIME_ZONE = "Europe/Berlin"
+        paid()
+        when = datetime.fromisoformat(moment).replace(tzinfo=timezone.utc)
+        Entry.objects.filter(amount__isnull=False).update(at=when)
+
+        of_that_day = lines(reader, "rehive_takings", date_from=day, date_to=day)
+        of_all = lines(reader, "rehive_takings", date_from="2026-03-01", date_to="2026-04-30")
+
+        assert [one["day"] for one in of_that_day] == [one["day"] for one in of_all] == [day]
+
+    def test_have_a_picture_that_says_what_it_shows(self, reader: Desk, paid: Any) -> None:
+        paid()
+
+        (picture,) = reader.page(report("rehive_takings")).select("svg")
+
+        named = [picture.find(id=one).get_text() for one in picture["aria-labelledby"].split()]
+        assert picture["role"] == "img"
+        assert named[0] == "Takings in USD"
+        assert "24.90 USD" in named[1]
+
+    def test_nothing_came(self, reader: Desk) -> None:
+        page = reader.page(report("rehive_takings"))
+
+        assert "No money came" in said(page, "[data-nothing]")
+        assert page.select("svg") == []
+
+
+class TestReconciliation:
+    def test_of_orders_in_each_way(
+        self, reader: Desk, rehive: Any, paid: Any, paid_back: Any, place_order: Any
+    ) -> None:
+        fits, excess, part_back = paid(), paid(more=250), paid_back("4.90")
+        twice = place_order(total="10.00")
+        first = opened(twice)
+        rehive.outcome(first.remote_id, "pay_less", amount=400)
+        rehive.outcome(first.remote_id, "expire")
+        settled(first)
+        second = opened(twice)
+        rehive.outcome(second.remote_id, "pay_late")
+        settled(second)
+        cancelled = paid()
+        moved(cancelled, "Cancelled")
+        ended = place_order(total="7.00")
+        cancel_order(ended.number, reason="so", source="staff")
+        gift = place_order(total="20.00")
+        other_source(gift, debited="15.00")
+        third = opened(gift)
+        rehive.outcome(third.remote_id, "pay")
+        settled(third)
+
+        found = {
+            one["order"]: (one["came in"], one["went back"], one["difference"], one["verdict"])
+            for one in lines(reader, "rehive_reconciliation")
+        }
+
+        assert found == {
+            fits.number: ("24.90", "0.00", "0.00", "fits"),
+            excess.number: ("27.40", "0.00", "2.50", "more"),
+            part_back.number: ("24.90", "4.90", "-4.90", "given back"),
+            twice.number: ("10.00", "0.00", "0.00", "fits"),
+            cancelled.number: ("24.90", "0.00", "24.90", "waits"),
+            ended.number: ("0.00", "0.00", "0.00", "fits"),
+            gift.number: ("5.00", "0.00", "0.00", "fits"),
+        }
+
+    def test_the_page_shows_them_with_sums(self, reader: Desk, paid: Any, paid_back: Any) -> None:
+        order = paid_back("4.90")
+        page = reader.page(report("rehive_reconciliation"))
+
+        ((number, _, *rest),) = cells(page)
+        assert number == order.number
+        assert rest == [
+            "paid",
+            "24.90 USD",
+            "–",
+            "24.90 USD",
+            "4.90 USD",
+            "-4.90 USD",
+            "given back since",
+        ]
+        assert cells(page, "[data-sums]") == [["24.90 USD", "4.90 USD", "20.00 USD"]]
+
+    def test_oscars_ledger_is_looked_at_too(self, reader: Desk, paid: Any) -> None:
+        order = paid()
+        get_model("payment", "Source").objects.filter(order=order).update(amount_debited=20)
+
+        ((*_, verdict),) = cells(reader.page(report("rehive_reconciliation")))
+
+        assert verdict == "Oscar's ledger differs 20.00 USD"
+
+    def test_an_order_that_got_the_number_of_another_is_not_its_order(
+        self, reader: Desk, paid: Any
+    ) -> None:
+        paid()
+        OrderPayment.objects.update(order_key="999999")
+
+        (row,) = lines(reader, "rehive_reconciliation")
+
+        assert (row["total"], row["came in"]) == ("", "24.90")
+
+
+class TestConversion:
+    def test_counts_what_became_of_each(
+        self, reader: Desk, rehive: Any, paid: Any, place_order: Any
+    ) -> None:
+        paid()
+        OrderPayment.objects.update(paid_at=clock.now() + timedelta(seconds=150))
+        opened(place_order())
+        place_order()
+        failed = opened(place_order())
+        rehive.outcome(failed.remote_id, "fail")
+        settled(failed)
+        cancel_order(failed.order_number, reason="so", source="staff")
+
+        page = reader.page(report("rehive_conversion"))
+
+        today, totals = cells(page)[0], page.select("[data-rows] tfoot td")
+        assert today[1:10] == ["4", "3", "1", "25", "2", "0", "1", "0", "0"]
+        assert today[10] == today[11] == "2 min 30 s"
+        assert totals[0].get_text() == "4"
+        assert len(page.select("svg")) == 1
+
+    def test_by_weeks_where_there_are_many_days(self, reader: Desk, paid: Any) -> None:
+        paid()
+
+        rows = lines(reader, "rehive_conversion", date_from="2026-01-01")
+
+        assert all(one["from"][-2:].isdigit() for one in rows)
+        assert sum(int(one["paid"]) for one in rows) == 1
+        assert len(rows) < 60
+
+    def test_a_page_does_not_read_for_minutes(
+        self, reader: Desk, paid: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        paid()
+        monkeypatch.setattr(conversion, "MOST_PAYMENTS", 0)
+
+        page = reader.page(report("rehive_conversion"))
+
+        assert "too many payments" in said(page, "[data-nothing]")
+        assert any(one["paid"] == "1" for one in lines(reader, "rehive_conversion"))
+
+
+class TestTheList:
+    def choices(self, desk: Desk) -> list[str]:
+        page = desk.page(reverse("dashboard:reports-index"))
+        return [one["value"] for one in page.select("#id_report_type option")]
+
+    def test_has_oscars_reports_and_ours_after_them(self, reader: Desk) -> None:
+        assert self.choices(reader)[-4:] == CODES
+        assert "order_report" in self.choices(reader)
+
+    def test_oscars_own_are_as_they_were(self, reader: Desk, paid: Any) -> None:
+        number = paid().number
+
+        assert number in reader.get(report("order_report")).content.decode()
+        assert reader.get(report("order_report", download="on")).status_code == 200
+
+    @pytest.mark.parametrize("code", CODES)
+    def test_who_may_not_see_payments_has_none(self, paid: Any, code: str) -> None:
+        paid()
+        others = Desk(OF_OSCAR, OF_REPORTS, *set(EVERYTHING) - {rights.VIEW})
+
+        assert set(self.choices(others)).isdisjoint(CODES)
+        assert "24.90" not in others.get(report(code)).content.decode()
+        assert "24.90" not in others.get(report(code, download="on")).content.decode()
+
+    def test_nor_where_the_page_is_oscars_own(self, reader: Desk) -> None:
+        """Then the list shows them; what they show is refused."""
+        others = Desk(OF_OSCAR, OF_REPORTS, username="kim")
+
+        for one in REPORTS:
+            assert one().is_available_to(reader.user)
+            assert not one().is_available_to(others.user)
+
+    def test_users_of_a_partner_have_none(self, paid: Any) -> None:
+        partner = Desk(rights.PARTNER, OF_REPORTS, *EVERYTHING, is_staff=False)
+
+        assert set(self.choices(partner)).isdisjoint(CODES)
+        assert "24.90" not in partner.get(report("rehive_takings")).content.decode()
+
+    def test_a_list_of_the_shops_own_takes_the_mixin(self) -> None:
+        theirs = type("Theirs", (), {"code": "theirs"})
+        bases = (RehiveReportsMixin, utils.GeneratorRepository)
+        own = type("GeneratorRepository", bases, {"generators": [theirs]})()
+
+        assert [one.code for one in own.get_report_generators()] == ["theirs", *CODES]
+        assert own.get_generator("theirs") is theirs
+        assert own.get_generator("rehive_takings") is REPORTS[0]
+        assert own.get_generator("nonsense") is None
+
+    # On PostgreSQL a query that fails would end the test's own transaction.
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("model", [OrderPayment, Invoice, Entry])
+    def test_where_tables_are_missing(self, reader: Desk, paid: Any, model: Any) -> None:
+        paid()
+        with not_migrated(model):
+            shown = self.choices(reader)
+            of_oscar = reader.get(report("order_report")).status_code
+            ours = [reader.get(report(code)) for code in QUIET]
+
+        assert of_oscar == 200
+        assert (set(shown) & set(CODES)) == (set() if model is OrderPayment else set(CODES))
+        assert {answer.status_code for answer in ours} <= {200, 503}
+        if model is not OrderPayment:  # else they are not in the list any more
+            assert any("manage.py migrate" in answer.content.decode() for answer in ours)
+
+    @pytest.mark.parametrize("query", ["page=99", "page=x"])
+    def test_pages_that_there_are_not(self, reader: Desk, paid: Any, query: str) -> None:
+        paid()
+
+        assert reader.get(f"{report('rehive_takings')}&{query}").status_code == 404
+
+    def test_days_that_are_none_are_told(self, reader: Desk) -> None:
+        page = reader.page(report("rehive_takings", date_from="32.13.2026"))
+
+        assert page.select(".error-block li")
+
+    def test_the_page_is_outside_of_transactions(self) -> None:
+        """One of them asks Rehive (P8)."""
+        view = resolve(reverse("dashboard:reports-index")).func
+
+        assert view._non_atomic_requests == {"default"}
+
+
+class TestStatements:
+    @pytest.mark.parametrize("code", QUIET)
+    @pytest.mark.parametrize("download", ["", "on"])
+    def test_are_as_many_for_much_as_for_little(
+        self, reader: Desk, paid: Any, code: str, download: str
+    ) -> None:
+        url = report(code, download=download)
+
+        def statements() -> int:
+            with CaptureQueriesContext(connection) as captured:
+                answer = reader.get(url)
+                assert answer.status_code == 200
+                if answer.streaming:
+                    b"".join(answer.streaming_content)
+            return len(captured)
+
+        paid()
+        statements()
+        before = statements()
+        for _ in range(4):
+            paid(more=250)
+
+        assert statements() == before
+        assert before <= 20
+
+    def test_of_a_long_file_are_so_many_for_each_part(
+        self, reader: Desk, paid: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(reconciliation, "AT_ONCE", 2)
+        orders = [paid() for _ in range(5)]
+
+        found = [one["order"] for one in lines(reader, "rehive_reconciliation")]
+
+        assert found == [one.number for one in reversed(orders)]
