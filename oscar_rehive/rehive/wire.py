@@ -127,7 +127,6 @@ class Movement:
     currency: Currency
     invoice_id: str
     created: int | None
-    raw: Payload = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,6 @@ class Payout:
     amount: int
     currency: Currency
     created: int | None
-    raw: Payload = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -259,7 +257,7 @@ def read_refund(payload: Any) -> RemoteRefund:
 
 
 def read_movement(payload: Any) -> Movement:
-    """Read a transaction of a business; ``id``, ``amount`` and ``currency`` are insisted on."""
+    """Read a transaction of a business; ``amount`` and ``currency`` are insisted on."""
     data = _object(payload, "transaction")
     amount, total = _whole(data.get("amount"), "transaction"), data.get("total_amount")
     metadata = data.get("metadata")
@@ -273,7 +271,6 @@ def read_movement(payload: Any) -> Movement:
         currency=_currency(data.get("currency"), "transaction"),
         invoice_id=_text(service.get("request_id")) if isinstance(service, Mapping) else "",
         created=_milliseconds(data.get("created")),
-        raw=data,
     )
 
 
@@ -287,7 +284,6 @@ def read_payout(payload: Any) -> Payout:
         amount=_whole(data.get("amount"), "payout"),
         currency=_currency(data.get("currency"), "payout"),
         created=_milliseconds(data.get("created")),
-        raw=data,
     )
 
 

@@ -18,6 +18,8 @@ from tests.rehive.samples import (
     INVOICE_ID,
     INVOICE_URL,
     INVOICES_URL,
+    MOVEMENT,
+    PAYOUT,
     REFUND,
     REQUESTS_URL,
     SECRET,
@@ -103,6 +105,15 @@ CALLS = {
         REFUND,
         ASKED_REFUND,
         "k3",
+    ),
+    "movements": Call(
+        lambda client: list(client.movements()),
+        "GET",
+        f"{BUSINESS_URL}transactions/",
+        page([MOVEMENT]),
+    ),
+    "payouts": Call(
+        lambda client: list(client.payouts()), "GET", f"{BUSINESS_URL}payouts/", page([PAYOUT])
     ),
     "webhooks": Call(lambda client: list(client.webhooks()), "GET", WEBHOOKS_URL, page([WEBHOOK])),
     "create_webhook": Call(

@@ -91,6 +91,36 @@ TRANSACTION: Json = {
     "payment_processor_quote": 1,
     "details": {"id": "t1", "amount": 10_000},
 }
+MOVEMENT: Json = {
+    "id": "m1",
+    "collection": None,
+    "parent": None,
+    "partner": None,
+    "tx_type": "credit",
+    "subtype": "receive_payment",
+    "note": "",
+    "metadata": {"service_payment_requests": {"request_id": INVOICE_ID}},
+    "status": "complete",
+    "reference": "",
+    "amount": 1000,
+    "total_amount": 1015,
+    "balance": 5000,
+    "currency": USD,
+    "account": "a1",
+    "created": 1,
+    "updated": 2,
+}
+PAYOUT: Json = {
+    "id": "p1",
+    "reference": "P1",
+    "status": "complete",
+    "currency": USD,
+    "amount": 900,
+    "destinations": [],
+    "errors": [],
+    "created": 1,
+    "updated": 2,
+}
 REFUND: Json = {
     "identifier": "r1",
     "amount": 500,

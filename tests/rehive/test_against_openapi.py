@@ -138,6 +138,26 @@ def test_an_invoice_from_its_making_to_its_refund(
     assert shop.invoice(made.id).refunded is True
 
 
+def test_the_books_of_the_business(shop: Client, rehive_simulator: SimulatorProcess) -> None:
+    made = shop.create_invoice(order(), idempotency_key=key())
+    rehive_simulator.fee(10)
+    rehive_simulator.outcome(made.id, "pay", currency="BTC")
+    refund = shop.create_refund(
+        made.id, amount=234, currency="USD", reason="Returned", idempotency_key=key()
+    )
+    rehive_simulator.advance(1000)
+    rehive_simulator.refund(refund.id, "complete")
+    rehive_simulator.payout(900, "queued")
+
+    back, paid = shop.movements()
+    (payout,) = shop.payouts()
+
+    assert (paid.kind, paid.status, paid.amount, paid.fee) == ("credit", "complete", 1234, 12)
+    assert (paid.invoice_id, paid.currency.code) == (made.id, "USD")
+    assert (back.kind, back.amount, back.invoice_id) == ("debit", 234, "")
+    assert (payout.status, payout.amount, payout.currency.code) == ("queued", 900, "USD")
+
+
 def test_an_invoice_is_cancelled_at_its_own_address(shop: Client) -> None:
     made = shop.create_invoice(order(), idempotency_key=key())
 

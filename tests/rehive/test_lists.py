@@ -21,6 +21,7 @@ from tests.rehive.calls import CALLS, Call, error_of, every_list, every_read
 from tests.rehive.samples import (
     INVOICE,
     INVOICES_URL,
+    MOVEMENT,
     REFUND,
     REQUESTS_URL,
     WEBHOOK,
@@ -44,6 +45,18 @@ def test_lists_are_read_in_the_largest_pages(
     asked = [one.request.params for one in rehive_answers.calls]
     assert asked == [{"page": str(n), "page_size": str(PAGE_SIZE)} for n in (1, 2)]
     assert PAGE_SIZE == 250
+
+
+def test_p7_a_movement_that_cannot_be_read_is_said_after_all_others(
+    client: Client, rehive_answers: Answers
+) -> None:
+    rows = [{**MOVEMENT, "amount": "ten"}, MOVEMENT]
+    rehive_answers.get(CALLS["movements"].url, json=page(rows))
+    read = client.movements()
+
+    assert next(read).id == "m1"
+    with pytest.raises(NotAllReadable, match="1 row"):
+        next(read)
 
 
 def test_p9_the_next_page_is_counted_never_followed(

@@ -22,6 +22,8 @@ from tests.rehive.samples import (
     BUSINESS,
     INVOICE,
     INVOICE_ID,
+    MOVEMENT,
+    PAYOUT,
     QUOTE,
     REFUND,
     SCHEMA,
@@ -54,6 +56,8 @@ READERS: dict[str, tuple[Callable[[Any], Any], Json, set[str]]] = {
         {"id", "status", "request_amount", "request_currency"},
     ),
     "Transaction": (wire.read_transaction, TRANSACTION, {"rehive_code"}),
+    "Movement": (wire.read_movement, MOVEMENT, {"amount", "currency"}),
+    "Payout": (wire.read_payout, PAYOUT, {"amount", "currency"}),
     "Refund": (wire.read_refund, REFUND, {"identifier", "amount"}),
     "Webhook": (wire.read_webhook, WEBHOOK, set()),
 }
@@ -95,7 +99,7 @@ def quoted(**changes: Any) -> Json:
     return {**INVOICE, "payment_processor_quotes": [quote]}
 
 
-@pytest.mark.parametrize("schema", ["Business", "Invoice", "Transaction", "Refund", "Webhook"])
+@pytest.mark.parametrize("schema", READERS)
 def test_the_samples_of_these_tests_have_every_documented_field(schema: str) -> None:
     assert fields_of(SCHEMAS[schema]) - set(READERS[schema][1]) <= {"id"}, "a refund has one id"
 
@@ -180,6 +184,16 @@ def test_what_rehive_told_is_kept_beside_what_was_understood(kind: str) -> None:
 
     assert read(sample).raw == sample
     assert "ann@example.com" not in repr(read(sample)), "a payer's data does not belong into logs"
+
+
+def test_a_movement_tells_its_fee_and_the_invoice_that_it_pays() -> None:
+    told = wire.read_movement(MOVEMENT)
+
+    assert (told.amount, told.fee, told.invoice_id) == (1000, 15, INVOICE_ID)
+    assert wire.read_movement({**MOVEMENT, "total_amount": None}).fee is None
+    assert wire.read_movement({**MOVEMENT, "amount": -7}).amount == -7
+    for metadata in (None, [], {"service_payment_requests": None}, {"service_bitcoin": {}}):
+        assert wire.read_movement({**MOVEMENT, "metadata": metadata}).invoice_id == ""
 
 
 def test_p9_the_secret_of_a_registered_webhook_is_not_shown() -> None:
