@@ -3,14 +3,24 @@ a table of ours from one end to the other."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+from datetime import timezone as zones
+
 import pytest
 from django.db import connection
 from django.http import QueryDict
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from oscar_rehive.dashboard.attention import ORDERS, STAKE
 from oscar_rehive.dashboard.forms import SearchForm
 from oscar_rehive.dashboard.payments import MOST, found_by
-from oscar_rehive.models import Attention, Invoice, OrderPayment
+from oscar_rehive.dashboard.reports.books import Books
+from oscar_rehive.dashboard.reports.conversion import outcomes_in
+from oscar_rehive.dashboard.reports.days import Days
+from oscar_rehive.dashboard.reports.reconciliation import Orders
+from oscar_rehive.dashboard.reports.takings import takings_in
+from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 
@@ -33,6 +43,10 @@ FILL = (
         resolved_at, resolved_by)
     SELECT payment_id, id, 'excess', '1', '', '', now(), CASE WHEN id % 1000 <> 6 THEN now() END, ''
     FROM oscar_rehive_invoice LIMIT 20000""",
+    """INSERT INTO oscar_rehive_entry (payment_id, invoice_id, at, source, from_status, to_status, amount, reason)
+    SELECT i.payment_id, i.id, p.created_at, 'webhook', '', '', CASE WHEN step = 2 THEN 10 END, ''
+    FROM oscar_rehive_invoice i JOIN oscar_rehive_orderpayment p ON p.id = i.payment_id, generate_series(1, 4) step
+    LIMIT 80000""",
 )
 
 
@@ -41,7 +55,7 @@ def _many(db: None) -> None:
     with connection.cursor() as cursor:
         for statement in FILL:
             cursor.execute(statement)
-        for model in (OrderPayment, Invoice, Attention):
+        for model in (OrderPayment, Invoice, Attention, Entry):
             cursor.execute(f"ANALYZE {model._meta.db_table}")
 
 
@@ -87,3 +101,31 @@ def test_how_many_wait() -> None:
     plan = Attention.objects.filter(resolved_at=None).order_by()[:1000].explain()
 
     assert "rehive_attention_open" in plan, plan
+
+
+READS = {
+    "takings": (takings_in, "rehive_entry_money"),
+    "invoices with money": (lambda days: Books(days).count(), "rehive_entry_money"),
+    "orders": (lambda days: Orders(days)[:50], "rehive_payment_created"),
+    "conversion": (lambda days: list(outcomes_in(days)), "rehive_payment_created"),
+}
+
+
+@pytest.mark.usefixtures("_many")
+@pytest.mark.parametrize("what", READS)
+def test_what_a_report_reads_of_a_day(what: str) -> None:
+    """However many years of others there are."""
+    read, index = READS[what]
+    yesterday = timezone.now().date() - timedelta(days=1)
+    days = Days(yesterday, yesterday, zones.utc)
+    with CaptureQueriesContext(connection) as captured:
+        read(days)
+    # A long result is read through a cursor, which is declared for it.
+    statement = captured[0]["sql"].partition(" FOR SELECT ")
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {statement[0] if not statement[2] else 'SELECT ' + statement[2]}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+
+    assert index in plan, plan
+    assert "Seq Scan on oscar_rehive_entry" not in plan, plan
+    assert "Seq Scan on oscar_rehive_orderpayment" not in plan, plan

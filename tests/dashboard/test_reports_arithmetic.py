@@ -100,6 +100,14 @@ class TestTakings:
         assert "30.00 USD" in picture.text
         assert (picture.first, picture.last) == ("11/01/2026", "11/30/2026")
 
+    def test_each_currency_has_its_own(self) -> None:
+        dollars = [taking(2, "30.00"), taking(3, "10.00")]
+
+        euros, same = charts_of([*dollars, taking(2, "5.00", currency="EUR")], NOVEMBER)
+
+        assert [one.says for one in euros.rectangles] == ["11/02/2026: 5.00 EUR"]
+        assert same.rectangles == charts_of(dollars, NOVEMBER)[0].rectangles
+
     def test_of_many_days_it_shows_months(self) -> None:
         year = Days(date(2026, 1, 1), date(2026, 12, 31), UTC)
 

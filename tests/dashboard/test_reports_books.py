@@ -21,6 +21,7 @@ from oscar_rehive.rehive.client import Client as Rehive
 from oscar_rehive.rehive.deadlines import seconds_left
 from tests.dashboard.conftest import OF_OSCAR, Desk, invoice_of
 from tests.dashboard.test_reports import OF_REPORTS, cells, report
+from tests.steps import opened
 
 pytestmark = pytest.mark.django_db
 
@@ -59,7 +60,7 @@ def test_both_halves_month_by_month(reader: Desk, rehive: Any, paid: Any) -> Non
     page = reader.page(BOOKS)
 
     ((_month, *amounts),) = cells(page, "[data-months]")
-    assert amounts == ["52.30 USD", "2.50 USD", "52.30 USD", "0.51 USD", "40.00 USD", "fits"]
+    assert amounts == ["52.30 USD", "2.50 USD", "52.30 USD", "0.51 USD", "40.00 USD", "✓ fits"]
     assert [row[2:] for row in cells(page, "[data-payouts]")] == [
         ["queued", "10.00 USD"],
         ["complete", "40.00 USD"],
@@ -107,6 +108,16 @@ def test_so_is_what_the_shop_does_not_know(reader: Desk, rehive: Any, paid: Any)
     assert cells(page, "[data-months]")[0][-1] == "24.90 USD"
     assert cells(page, "[data-strangers]")[0][1:3] == ["credit", "complete"]
     assert cells(page) == []
+
+
+def test_and_what_it_has_not_noted_yet(reader: Desk, rehive: Any, place_order: Any) -> None:
+    invoice = opened(place_order(total="10.00"))
+    rehive.outcome(invoice.remote_id, "pay")
+
+    page = reader.page(BOOKS)
+
+    assert [row[3] for row in cells(page, "[data-strangers]")] == [invoice.remote_id]
+    assert cells(page, "[data-months]")[0][-1] == "10.00 USD"
 
 
 def test_the_file_has_the_same(reader: Desk, rehive: Any, paid: Any) -> None:

@@ -207,11 +207,12 @@ class Books(Found):
 
     @cached_property
     def strangers(self) -> list[Booked]:
-        """What is in Rehive's books of these days and pays no invoice of the shop's, the last first: refunds
+        """What is in Rehive's books of these days and is not in the shop's as a payment, the last first: refunds
         and payouts too, for nothing documented says which movement is what."""
         here = [one for one in self.told.booked if _is_in(one, self.days)]
         ids = {one.invoice_id for one in here if one.pays}
-        ours = set(Invoice.objects.filter(remote_id__in=ids).values_list("remote_id", flat=True))
+        noted = Invoice.objects.filter(remote_id__in=ids, recorded__gt=0)
+        ours = set(noted.values_list("remote_id", flat=True))
         strange = (one for one in here if not (one.pays and one.invoice_id in ours))
         return sorted(strange, key=lambda one: str(one.at), reverse=True)
 
@@ -253,7 +254,7 @@ class BooksReport(Report):
     """The shop's books beside Rehive's."""
 
     code = "rehive_books"
-    description = gettext_lazy("Rehive: reconciliation with Rehive's books")
+    description = gettext_lazy("Rehive: reconciliation by month")
     formatters: ClassVar[dict[str, Any]] = {
         "CSV_formatter": FileFormatter,
         "HTML_formatter": BooksPage,

@@ -81,6 +81,7 @@ def chart(
             rectangles.append(_rectangle(x, at, width, amount * scale, colour, bar.says))
             at += amount * scale
     drawn = [one for one in rectangles if one.height != "0.0"]
+    line = min(line, Decimal(HEIGHT - 1))  # else it would be below the picture
     return Chart(key, title, text, legend, first, last, drawn, _told(line))
 
 

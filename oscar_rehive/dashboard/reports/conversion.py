@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, ClassVar
 
-from django.db.models import Case, OuterRef, Subquery, Value, When
+from django.db.models import Case, CharField, OuterRef, Subquery, Value, When
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -146,6 +146,7 @@ def outcomes_in(days: Days) -> Iterator[Outcome]:
     said = Case(
         When(paid_at__isnull=False, then=Value(None)),
         default=Subquery(newest.values("remote_status")[:1]),
+        output_field=CharField(),
     )
     payments = OrderPayment.objects.filter(days.hold("created_at")).order_by()
     rows = payments.annotate(said=said).values_list("created_at", "paid_at", "closed_at", "said")

@@ -64,7 +64,7 @@ MEANINGS = {
     Verdict.WAITS: gettext_lazy("is here and pays nothing"),
     Verdict.LEDGER: gettext_lazy("Oscar's ledger differs"),
 }
-COLOURS = {Verdict.FITS: "success", Verdict.GIVEN_BACK: "secondary", Verdict.LEDGER: "danger"}
+COLOURS = {Verdict.GIVEN_BACK: "secondary", Verdict.LEDGER: "danger"}
 """Bootstrap's; of the rest "warning"."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from typing import Any, ClassVar
 
 from django.http import HttpResponseBase, StreamingHttpResponse
@@ -49,11 +50,11 @@ class FileFormatter(ReportCSVFormatter):
     """All rows as a file, sent while they are read."""
 
     def generate_response(self, objects: Found, **kwargs: Any) -> HttpResponseBase:
-        def lines() -> Iterator[str]:
-            yield csv_line(objects.headings)
-            yield from map(csv_line, objects.lines())
-
-        answer = StreamingHttpResponse(lines(), content_type="text/csv")
+        rows = objects.lines()
+        # While there is a page yet that can say what is wrong.
+        begin = [objects.headings, *islice(rows, 1)]
+        lines = map(csv_line, chain(begin, rows))
+        answer = StreamingHttpResponse(lines, content_type="text/csv")
         answer["Content-Disposition"] = f'attachment; filename="{kwargs["name"]}"'
         return answer
 
