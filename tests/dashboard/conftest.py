@@ -28,6 +28,10 @@ OF_OSCAR = "order"
 """What Oscar wants of staff who look at an order: since 4.2 less than this."""
 
 
+OF_REPORTS = "analytics"
+"""The same of who looks at its reports."""
+
+
 class Desk:
     """A member of staff at the desk, with a browser that insists on CSRF."""
 
@@ -92,6 +96,12 @@ def messages(page: Any) -> str:
 def desk(db: None) -> Desk:
     """Somebody with all rights."""
     return Desk(OF_OSCAR, *EVERYTHING)
+
+
+@pytest.fixture
+def reader(db: None) -> Desk:
+    """Somebody who may see payments, and Oscar's reports."""
+    return Desk(OF_OSCAR, OF_REPORTS, rights.VIEW)
 
 
 @pytest.fixture

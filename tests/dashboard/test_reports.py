@@ -1,65 +1,28 @@
-"""The reports in Oscar's list, of real payments: takings, reconciliation and conversion; who sees them, their file,
-and that nothing of them takes Oscar's own reports down. What they add up is in test_reports_arithmetic.py."""
+"""What the reports tell of real payments: takings, reconciliation by order, conversion. What they add up is in
+test_reports_arithmetic.py, and Rehive's own books are in test_reports_books.py."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
-from django.urls import resolve, reverse
 from django.utils import timezone as clock
-from oscar.apps.dashboard.reports import utils
 from oscar.core.loading import get_model
 
-from oscar_rehive.dashboard import rights
-from oscar_rehive.dashboard.reports import conversion, reconciliation
-from oscar_rehive.dashboard.reports.utils import REPORTS, RehiveReportsMixin
+from oscar_rehive.dashboard.reports import conversion
 from oscar_rehive.models import Entry, Invoice, OrderPayment
 from oscar_rehive.payments.cancelling import cancel_order
+from oscar_rehive.payments.opening import open_invoice
 from oscar_rehive.payments.refunding import refund
 from oscar_rehive.payments.settling import refresh
-from tests.dashboard.conftest import EVERYTHING, OF_OSCAR, Desk, invoice_of, said
-from tests.steps import moved, not_migrated, opened, other_source, rehive_tells, settled
+from tests.dashboard.conftest import Desk, invoice_of, said
+from tests.dashboard.reporting import cells, lines, report
+from tests.steps import RETURN_URL, moved, opened, other_source, rehive_tells, settled
 
 pytestmark = pytest.mark.django_db
-
-OF_REPORTS = "analytics"
-"""What Oscar wants of staff who look at its reports, from 4.2 on."""
-
-CODES = [report.code for report in REPORTS]
-QUIET = [code for code in CODES if code != "rehive_books"]
-"""Those that ask Rehive nothing."""
-
-
-@pytest.fixture
-def reader(db: None) -> Desk:
-    """Somebody who may see payments, and Oscar's reports."""
-    return Desk(OF_OSCAR, OF_REPORTS, rights.VIEW)
-
-
-def report(code: str, **query: str) -> str:
-    """The address of a report."""
-    told = "&".join(f"{name}={value}" for name, value in {"report_type": code, **query}.items())
-    return f"{reverse('dashboard:reports-index')}?{told}"
-
-
-def cells(page: Any, what: str = "[data-rows]") -> list[list[str]]:
-    """The rows of a table."""
-    rows = page.select(f"{what} tbody tr")
-    return [[" ".join(one.get_text(" ").split()) for one in row.select("th, td")] for row in rows]
-
-
-def lines(reader: Desk, code: str, **query: str) -> list[dict[str, str]]:
-    """The rows of the file."""
-    answer = reader.get(report(code, download="on", **query))
-    assert answer.headers["Content-Type"].startswith("text/csv")
-    return list(csv.DictReader(b"".join(answer.streaming_content).decode().splitlines()))
 
 
 @pytest.fixture
@@ -240,6 +203,10 @@ class TestConversion:
         opened(place_order())
         place_order()
         failed = opened(place_order())
+        rehive.outcome(failed.remote_id, "expire")
+        settled(failed)
+        # The newest attempt is what counts.
+        failed = open_invoice(failed.order_number, return_url=RETURN_URL)
         rehive.outcome(failed.remote_id, "fail")
         settled(failed)
         cancel_order(failed.order_number, reason="so", source="staff")
@@ -271,127 +238,3 @@ class TestConversion:
 
         assert "too many payments" in said(page, "[data-nothing]")
         assert any(one["paid"] == "1" for one in lines(reader, "rehive_conversion"))
-
-
-class TestTheList:
-    def choices(self, desk: Desk) -> list[str]:
-        page = desk.page(reverse("dashboard:reports-index"))
-        return [one["value"] for one in page.select("#id_report_type option")]
-
-    def test_has_oscars_reports_and_ours_after_them(self, reader: Desk) -> None:
-        assert self.choices(reader)[-4:] == CODES
-        assert "order_report" in self.choices(reader)
-
-    def test_oscars_own_are_as_they_were(self, reader: Desk, paid: Any) -> None:
-        number = paid().number
-
-        assert number in reader.get(report("order_report")).content.decode()
-        assert reader.get(report("order_report", download="on")).status_code == 200
-
-    @pytest.mark.parametrize("code", CODES)
-    def test_who_may_not_see_payments_has_none(self, paid: Any, code: str) -> None:
-        paid()
-        others = Desk(OF_OSCAR, OF_REPORTS, *set(EVERYTHING) - {rights.VIEW})
-
-        assert set(self.choices(others)).isdisjoint(CODES)
-        assert "24.90" not in others.get(report(code)).content.decode()
-        assert "24.90" not in others.get(report(code, download="on")).content.decode()
-
-    def test_nor_where_the_page_is_oscars_own(self, reader: Desk) -> None:
-        """Then the list shows them; what they show is refused."""
-        others = Desk(OF_OSCAR, OF_REPORTS, username="kim")
-
-        for one in REPORTS:
-            assert one().is_available_to(reader.user)
-            assert not one().is_available_to(others.user)
-
-    def test_users_of_a_partner_have_none(self, paid: Any) -> None:
-        partner = Desk(rights.PARTNER, OF_REPORTS, *EVERYTHING, is_staff=False)
-
-        assert set(self.choices(partner)).isdisjoint(CODES)
-        assert "24.90" not in partner.get(report("rehive_takings")).content.decode()
-
-    def test_a_list_of_the_shops_own_takes_the_mixin(self) -> None:
-        theirs = type("Theirs", (), {"code": "theirs"})
-        bases = (RehiveReportsMixin, utils.GeneratorRepository)
-        own = type("GeneratorRepository", bases, {"generators": [theirs]})()
-
-        assert [one.code for one in own.get_report_generators()] == ["theirs", *CODES]
-        assert own.get_generator("theirs") is theirs
-        assert own.get_generator("rehive_takings") is REPORTS[0]
-        assert own.get_generator("nonsense") is None
-
-    # On PostgreSQL a query that fails would end the test's own transaction.
-    @pytest.mark.django_db(transaction=True)
-    @pytest.mark.parametrize("model", [OrderPayment, Invoice, Entry])
-    def test_where_tables_are_missing(self, reader: Desk, paid: Any, model: Any) -> None:
-        paid()
-        with not_migrated(model):
-            shown = self.choices(reader)
-            of_oscar = reader.get(report("order_report")).status_code
-            ours = [
-                reader.get(report(code, download=download))
-                for code in QUIET
-                for download in ("", "on")
-            ]
-
-        assert of_oscar == 200
-        assert (set(shown) & set(CODES)) == (set() if model is OrderPayment else set(CODES))
-        assert {answer.status_code for answer in ours} <= {200, 503}
-        if model is not OrderPayment:  # else they are not in the list any more
-            told = [answer for answer in ours if answer.status_code == 503]
-            assert len(told) >= 2
-            assert all("manage.py migrate" in answer.content.decode() for answer in told)
-
-    @pytest.mark.parametrize("query", ["page=99", "page=x"])
-    def test_pages_that_there_are_not(self, reader: Desk, paid: Any, query: str) -> None:
-        paid()
-
-        assert reader.get(f"{report('rehive_takings')}&{query}").status_code == 404
-
-    def test_days_that_are_none_are_told(self, reader: Desk) -> None:
-        page = reader.page(report("rehive_takings", date_from="32.13.2026"))
-
-        assert page.select(".error-block li")
-
-    def test_the_page_is_outside_of_transactions(self) -> None:
-        """One of them asks Rehive (P8)."""
-        view = resolve(reverse("dashboard:reports-index")).func
-
-        assert view._non_atomic_requests == {"default"}
-
-
-class TestStatements:
-    @pytest.mark.parametrize("code", QUIET)
-    @pytest.mark.parametrize("download", ["", "on"])
-    def test_are_as_many_for_much_as_for_little(
-        self, reader: Desk, paid: Any, code: str, download: str
-    ) -> None:
-        url = report(code, download=download)
-
-        def statements() -> int:
-            with CaptureQueriesContext(connection) as captured:
-                answer = reader.get(url)
-                assert answer.status_code == 200
-                if answer.streaming:
-                    b"".join(answer.streaming_content)
-            return len(captured)
-
-        paid()
-        statements()
-        before = statements()
-        for _ in range(4):
-            paid(more=250)
-
-        assert statements() == before
-        assert before <= 20
-
-    def test_of_a_long_file_are_so_many_for_each_part(
-        self, reader: Desk, paid: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(reconciliation, "AT_ONCE", 2)
-        orders = [paid() for _ in range(5)]
-
-        found = [one["order"] for one in lines(reader, "rehive_reconciliation")]
-
-        assert found == [one.number for one in reversed(orders)]

@@ -117,6 +117,14 @@ class TestTakings:
         assert november.says == "November 2026: 7.00 USD"
         assert picture.first == "January 2026"
 
+    def test_the_parts_of_a_bar_stand_on_each_other(self) -> None:
+        bar = Bar("", ups=[("green", Decimal(3)), ("grey", Decimal(1))])
+
+        lower, upper = chart([bar], key="k", title="", text="").rectangles
+
+        assert (lower.y, lower.height) == ("40.0", "120.0")
+        assert (upper.y, upper.height) == ("0.0", "40.0")
+
     def test_nothing_makes_no_picture(self) -> None:
         assert charts_of([], NOVEMBER) == []
         assert chart([Bar("", [])], key="k", title="", text="").rectangles == []

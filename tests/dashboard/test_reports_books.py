@@ -12,26 +12,19 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from oscar_rehive.dashboard import rights
 from oscar_rehive.dashboard.reports import asking, books
 from oscar_rehive.models import Entry
 from oscar_rehive.payments.refunding import refund
 from oscar_rehive.payments.settling import refresh
 from oscar_rehive.rehive.client import Client as Rehive
 from oscar_rehive.rehive.deadlines import seconds_left
-from tests.dashboard.conftest import OF_OSCAR, Desk, invoice_of
-from tests.dashboard.test_reports import OF_REPORTS, cells, report
+from tests.dashboard.conftest import OF_OSCAR, OF_REPORTS, Desk, invoice_of
+from tests.dashboard.reporting import cells, report
 from tests.steps import opened
 
 pytestmark = pytest.mark.django_db
 
 BOOKS = report("rehive_books")
-
-
-@pytest.fixture
-def reader(db: None) -> Desk:
-    """Somebody who may see payments, and Oscar's reports."""
-    return Desk(OF_OSCAR, OF_REPORTS, rights.VIEW)
 
 
 def troubles(page: Any) -> list[str]:
@@ -153,9 +146,9 @@ class TestP11WhateverRehiveDoes:
         assert len(troubles(page)) == 2
 
     def test_all_calls_share_the_time_of_a_page(
-        self, reader: Desk, rehive: Any, paid: Any, monkeypatch: pytest.MonkeyPatch
+        self, reader: Desk, rehive: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        paid()
+        """Also where the page around is a shop's own."""
         left, real = list[float](), Rehive._ask
 
         def ask(self: Rehive, *args: Any, **kwargs: Any) -> Any:
@@ -163,7 +156,7 @@ class TestP11WhateverRehiveDoes:
             return real(self, *args, **kwargs)
 
         monkeypatch.setattr(Rehive, "_ask", ask)
-        reader.page(BOOKS)
+        asking.ask_for_books()
 
         assert len(left) == 2
         assert 8 >= left[0] > left[1]

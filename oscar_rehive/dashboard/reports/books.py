@@ -1,6 +1,6 @@
 """The shop's books beside Rehive's: month by month, and order → invoice → transaction → payout.
 
-Rehive is asked when somebody wants this report, within the time of a page. What cannot be had leaves the shop's
+Rehive is asked once, when somebody wants this report, within the time of a page. What cannot be had leaves the shop's
 half as it is, and is said.
 """
 
@@ -262,8 +262,3 @@ class BooksReport(Report):
 
     def found(self) -> Books:
         return Books(self.days)
-
-    def generate(self) -> Any:
-        # Now, and not while page or file are written: that is after the time that a page has.
-        _asked = self.queryset.told
-        return super().generate()
