@@ -8,6 +8,7 @@ that are made meanwhile move the others on: some are met twice, and none is miss
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import NoReturn
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Exists, Min, OuterRef, Q, QuerySet
@@ -138,8 +139,14 @@ class _Look:
         """Read a page and settle what it says; whether it is the last."""
         self.summary.still_here()
         asked_at = timezone.now()
-        page = self.client.invoice_page(number)
         reading = self.reading
+        try:
+            page = self.client.invoice_page(number)
+        except NotFound:
+            if number == 1:
+                raise
+            # What stood there may be on a page by now that was read before.
+            self._begin_anew(f"Rehive's list of invoices has no page {number} any more.")
         reading.count, reading.read_at = page.count, asked_at
         if page.is_last and page.count is None:
             reading.count = (number - 1) * PAGE_SIZE + len(page.invoices) + len(page.unreadable)
@@ -246,6 +253,10 @@ class _Look:
                 if page.may_hold(invoice.key.hex, invoice.payment.reference):
                     reading.unread.append(invoice.key.hex)
         reading.newest_first = reading.newest_first and reading.in_order
+        if page.ends_early:
+            self._begin_anew(
+                f"Rehive's list of {page.count} invoices ends with page {reading.page}."
+            )
         if page.is_last:
             reading.newest_first = reading.in_order
         if page.is_last or (reading.newest_first and self._is_too_old(asked_at)):
@@ -255,9 +266,14 @@ class _Look:
         self.went_on += 1
         most = MAX_PAGES * PAGE_SIZE if reading.count is None else most_rows(reading.count)
         if (reading.page - 1) * PAGE_SIZE > most:
-            reading.page, reading.newest_first = 1, False
-            reading.save()
-            raise Unintelligible(f"Rehive's list of invoices does not end after {most} rows.")
+            reading.newest_first = False
+            self._begin_anew(f"Rehive's list of invoices does not end after {most} rows.")
+
+    def _begin_anew(self, why: str) -> NoReturn:
+        """The pass proves nothing: a list that contradicts itself must not end what it does not show."""
+        self.reading.page = 1
+        self.reading.save()
+        raise Unintelligible(why)
 
     def _note_order(self, remote: RemoteInvoice) -> None:
         reading = self.reading

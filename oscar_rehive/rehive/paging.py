@@ -28,12 +28,13 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Page:
     """One page of a business's invoices. ``count`` is how many there are in all, where told; ``unreadable``
-    are the rows that cannot be read."""
+    are the rows that cannot be read. ``ends_early``: it is the last, and yet there are more."""
 
     invoices: tuple[wire.RemoteInvoice, ...]
     unreadable: tuple[Any, ...]
     count: int | None
     is_last: bool
+    ends_early: bool = False
 
     def may_hold(self, *sought: str) -> bool:
         """Whether a row that cannot be read carries one of these keys and references: what is not to be
@@ -66,7 +67,8 @@ def read_page(ask: Callable[[int, int], Any], number: int, *, size: int) -> Page
             invoices.append(invoice)
         if not is_whole:
             unreadable.append(row)
-    return Page(tuple(invoices), tuple(unreadable), count, is_last)
+    ends_early = is_last and _lacks((number - 1) * size + len(rows), count)
+    return Page(tuple(invoices), tuple(unreadable), count, is_last, ends_early)
 
 
 def read_pages(ask: Callable[[int, int], Any], *, size: int, untold: int) -> Rows:
@@ -74,7 +76,7 @@ def read_pages(ask: Callable[[int, int], Any], *, size: int, untold: int) -> Row
     there may be where Rehive does not tell.
 
     Raises ``Unintelligible`` for a list that has another shape, goes on beyond what its first page
-    said, or brings nothing new.
+    said, ends before what its last page says, or brings nothing new.
     """
     page = 1
     most: int | None = None
@@ -90,11 +92,14 @@ def read_pages(ask: Callable[[int, int], Any], *, size: int, untold: int) -> Row
             continue
         rows, count, is_last = _rows(data)
         yield from rows
+        read += len(rows)
+        if is_last and _lacks(read, count):
+            # What is looked for, or what was refunded, may be in the rest.
+            raise Unintelligible(f"Rehive's list ends after {read} of {count} rows.")
         if is_last:
             return
         if most is None:
             most = untold if count is None else most_rows(count)
-        read += len(rows)
         names = set(map(_name, rows))
         # Some may come twice: whatever is made meanwhile moves the others on.
         if names <= known:
@@ -152,7 +157,11 @@ def _rows(data: Any) -> tuple[list[Any], int | None, bool]:
     count = data.get("count")
     if not isinstance(count, int) or isinstance(count, bool) or count < 0:
         count = None
-    return rows, count, not data.get("next")
+    return rows, count if count is None else min(count, MOST_ROWS), not data.get("next")
+
+
+def _lacks(read: int, count: int | None) -> bool:
+    return count is not None and read < count
 
 
 def _carries(row: Any, pattern: re.Pattern[str]) -> bool:

@@ -16,6 +16,7 @@ from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.settling import settle
 from oscar_rehive.payments.summary import Summary
+from oscar_rehive.rehive import paging
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import Refused, Unintelligible
 from oscar_rehive.rehive.paging import Page
@@ -27,6 +28,7 @@ from tests.payments.pages import (
     strangers,
 )
 from tests.steps import (
+    answer_lost,
     other_source,
     payable_at,
     settled,
@@ -268,6 +270,70 @@ class TestWhatHasEnded:
         reconcile()
 
         assert len(rehive.requests()) == before
+
+
+class TestAListThatContradictsItself:
+    """It proves nothing of what it does not show, and is read all the same (P5, P7)."""
+
+    def told(self, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+        """From now on Rehive says that of each page of its list."""
+        real = Client._ask
+
+        def ask(self: Client, method: str, url: str, **kwargs: Any) -> Any:
+            answer = real(self, method, url, **kwargs)
+            if method == "GET" and url.endswith("/invoices/"):
+                answer["data"].update(changes)
+            return answer
+
+        monkeypatch.setattr(Client, "_ask", ask)
+
+    def test_one_that_ends_before_its_end_gives_no_lost_attempt_up(
+        self, rehive: Any, invoices: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It was closed here, and stayed payable on a page behind."""
+        rehive.requests_door("shut")
+        lost = answer_lost(rehive, place_order())
+        Invoice.objects.update(lease_ends_at=None)
+        paid = invoices(9)[-1]
+        rehive.outcome(paid.remote_id, "pay")
+        self.told(monkeypatch, next=None)
+
+        summary = reconcile()
+
+        lost.refresh_from_db()
+        assert lost.state == Invoice.State.OPENING
+        assert (summary.paid, Reading.objects.get().newest_first) == (1, False)
+        assert summary.failures == [
+            "reading the invoices in USD: Rehive's list of 10 invoices ends with page 1."
+        ]
+
+    def test_one_that_has_become_shorter_than_the_pass_had_come_is_begun_anew(
+        self, invoices: Any
+    ) -> None:
+        """Each run asked for the page that was gone, for ever."""
+        invoices(1)
+        strangers(9)
+        read()
+        Reading.objects.update(page=7)
+
+        assert len(reconcile().failures) == 1
+
+        assert Reading.objects.get().page == 1
+        assert reconcile().failures == []
+
+    @pytest.mark.parametrize("count", [2**31, 10**30])
+    def test_a_number_that_no_database_takes_is_none(
+        self, rehive: Any, invoices: Any, monkeypatch: pytest.MonkeyPatch, count: int
+    ) -> None:
+        (paid,) = invoices(1)
+        rehive.outcome(paid.remote_id, "pay")
+        self.told(monkeypatch, count=count, next="more")
+
+        read()
+
+        paid.refresh_from_db()
+        assert paid.state == Invoice.State.PAID
+        assert Reading.objects.get().count == paging.MOST_ROWS
 
 
 def test_a_second_list_that_fails_is_not_tried_again_for_a_while(

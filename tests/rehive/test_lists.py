@@ -130,6 +130,19 @@ def test_p11_a_list_longer_than_the_limit_for_untold_ones_is_read(
 
 
 @every_list
+def test_a_list_that_ends_before_its_end_is_none(
+    client: Client, rehive_answers: Answers, call: Call
+) -> None:
+    """What is looked for, or was refunded, may be in the rest."""
+    (item,) = call.answer["data"]["results"]
+    short = page([item])
+    short["data"]["count"] = 2
+    rehive_answers.get(call.url, json=short)
+
+    assert "ends after 1 of 2 rows" in str(error_of(client, call))
+
+
+@every_list
 def test_p11_a_list_that_brings_nothing_new_ends(
     client: Client, rehive_answers: Answers, call: Call
 ) -> None:
