@@ -105,7 +105,17 @@ def forget(key: str) -> None:
 
 def claim(key: str, seconds: float) -> bool:
     """Whether ``key`` was free, and is now the caller's alone for ``seconds``, or until it is forgotten."""
-    return bool(_with_cache(lambda cache: cache.add(key, True, seconds)))
+
+    def add(cache: Any) -> bool:
+        for _ in range(2):  # it may be left as soon as it was found taken
+            if cache.add(key, True, seconds):
+                return True
+            if cache.get(key) is not None:
+                return False
+        # Some are told to hide their errors, and say no to everybody while they are down.
+        raise ConnectionError(f"{key} cannot be claimed, and nobody has claimed it.")
+
+    return _with_cache(add)
 
 
 def in_turn(key: str, seconds: float, work: Callable[[], object]) -> bool:

@@ -282,6 +282,17 @@ def a_cache_that_is_down(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setattr(cache, name, down)
 
 
+def a_cache_that_hides_that_it_is_down(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those do that are told to ignore errors (``IGNORE_EXCEPTIONS``, ``ignore_exc``)."""
+
+    def incr(*args: Any, **kwargs: Any) -> int:
+        raise ValueError("There is no such key.")
+
+    for name, answer in {"get": None, "set": None, "add": False, "delete": False}.items():
+        monkeypatch.setattr(cache, name, lambda *a, answer=answer, **k: answer)
+    monkeypatch.setattr(cache, "incr", incr)
+
+
 def mails_in(folder: Path) -> list[str]:
     """The subjects of the mails that Django's file-based backend has put into ``folder``: it names files by the
     second and by where an object lies in memory, so that several mails may be in one."""

@@ -9,7 +9,11 @@ from django.core.cache import cache
 
 from oscar_rehive import remembering
 from oscar_rehive.remembering import claim, count, forget, in_turn, remember, remembered
-from tests.steps import a_cache_that_is_down, no_cache_at_all
+from tests.steps import (
+    a_cache_that_hides_that_it_is_down,
+    a_cache_that_is_down,
+    no_cache_at_all,
+)
 
 
 @pytest.fixture
@@ -22,6 +26,36 @@ def seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def shared(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """As it is."""
+
+
+def test_a_cache_that_hides_that_it_is_down_has_nothing_claimed(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says no to each claim: no delivery was worked on, and no button of the shopper's did anything."""
+    a_cache_that_hides_that_it_is_down(settings, monkeypatch)
+
+    assert [claim("mine", 60), claim("mine", 60)] == [True, False]
+    forget("mine")
+    assert claim("mine", 60)
+    done: list[str] = []
+    in_turn("it", 60, lambda: done.append("done"))
+    assert done == ["done"]
+
+
+def test_a_claim_that_is_left_while_it_is_asked_for_is_no_sign_of_that(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    claim("mine", 60)
+    real = cache.get
+
+    def left(key: str) -> Any:
+        cache.delete(key)
+        return real(key)
+
+    monkeypatch.setattr(cache, "get", left)
+
+    assert claim("mine", 60)
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize("kind", [shared, no_cache_at_all, a_cache_that_is_down])
