@@ -15,6 +15,7 @@ from oscar_rehive.models import Delivery, Invoice, OrderPayment
 from oscar_rehive.payments.budget import unhurried
 from oscar_rehive.payments.mails import send_confirmation_soon
 from oscar_rehive.payments.reading import read
+from oscar_rehive.payments.settling import seen_since
 from oscar_rehive.payments.summary import Summary
 from oscar_rehive.rehive.deadlines import within
 from oscar_rehive.rehive.exceptions import RehiveError
@@ -50,24 +51,31 @@ def is_being_answered() -> bool:
     return bool(remembered(TURN))
 
 
+def is_one() -> bool:
+    """Whether enough of what waits is about one and the same business."""
+    return any(map(_is_burst, _businesses()))
+
+
 def answer_by_pages(hand_on: Callable[[str], object]) -> bool:
     """Read the lists of all businesses with many invoices of which deliveries wait, finish what they answer, and
     have the mails sent that come of it. ``hand_on`` is called for each invoice of which deliveries are left, with
     Rehive's id. Where somebody else is reading, he does all that when he is through. False, and nothing has
     happened, where there is no burst.
     """
-    begun, read_of = timezone.now(), list[str]()
+    begun, looks, has_read = timezone.now(), 0, False
 
     def read_lists() -> None:
+        nonlocal looks, has_read
+        looks += 1
         for business in _businesses():
             if _is_burst(business):
                 _read(business)
-                read_of.append(business.currency)
+                has_read = True
 
     if not in_turn(TURN, TURN_SECONDS, read_lists):
         return True
-    if not read_of:
-        return False
+    if not has_read and looks == 1:
+        return False  # nor has anybody left word, whose deliveries would be nobody's
     for payment in OrderPayment.objects.filter(mail_due_at__gte=begun, mail_sent_at=None):
         send_confirmation_soon(payment)
     # What was tried before is reconcile's.
@@ -97,7 +105,7 @@ def _waiting(
         business_id=business.business_id, remote_id=OuterRef("remote_id")
     )
     if asked_since is not None:
-        about = about.filter(asked_at__gte=asked_since)
+        about = about.filter(seen_since(asked_since))
     return Delivery.objects.filter(Exists(about), state=Delivery.State.NEW)
 
 

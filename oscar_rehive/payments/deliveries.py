@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 
 from oscar_rehive import conf, numbers
@@ -29,6 +29,7 @@ from oscar_rehive.payments.bursts import (
     answer_by_pages,
     are_many,
     is_being_answered,
+    is_one,
 )
 from oscar_rehive.payments.gateway import QUICK, business_of, client_for
 from oscar_rehive.payments.mails import send_confirmation_soon
@@ -204,7 +205,8 @@ def turn_of(remote_id: str) -> str:
 def _work_on(remote_id: str) -> None:
     waiting = Delivery.objects.filter(state=Delivery.State.NEW).defer("body").order_by("-pk")
     newest = list(waiting[:ENOUGH])
-    if are_many(newest) and answer_by_pages(work_on_soon):
+    # Known before it is taken in hand, lest others leave word about nothing.
+    if are_many(newest) and is_one() and answer_by_pages(work_on_soon):
         return
     among = newest if len(newest) < ENOUGH else waiting.filter(remote_id=remote_id)
     by_reference: dict[str, list[Delivery]] = {}
@@ -224,11 +226,19 @@ def _work_on(remote_id: str) -> None:
             send_confirmation_soon(payment)
 
 
-def work_on_waiting(remote_id: str, reference: str, *, since: datetime) -> list[Delivery]:
+def newest_waiting() -> int:
+    """The key of the delivery that came last, of those that wait; 0 where none does."""
+    waiting = Delivery.objects.filter(state=Delivery.State.NEW)
+    return waiting.aggregate(newest=Max("pk"))["newest"] or 0
+
+
+def work_on_waiting(
+    remote_id: str, reference: str, *, newest: int, since: datetime
+) -> list[Delivery]:
     """The same with every delivery that waits with this hint, of which there can be hundreds after
-    an outage: one question to Rehive answers them all, or none where it was asked after they came, and
-    not before ``since`` (UTC). Returns those that wait still, for a fault of the shop's own; mails are left
-    to the caller.
+    an outage: one question to Rehive answers them all, or none where it was asked ``since`` (UTC), and they
+    had come by then: their keys are not above ``newest``. Another machine has stamped them, by a clock of its
+    own. Returns those that wait still, for a fault of the shop's own; mails are left to the caller.
 
     Raises ``RehiveError`` or ``ImproperlyConfigured`` when Rehive cannot be asked.
     """
@@ -236,9 +246,8 @@ def work_on_waiting(remote_id: str, reference: str, *, since: datetime) -> list[
     hint = {"remote_id": remote_id, "reference": reference}
     found = Delivery.objects.filter(state=Delivery.State.NEW, **hint).defer("body")
     waiting = list(found.order_by("pk"))
-    newest = max((one.received_at for one in waiting), default=since)
-    known = Invoice.objects.filter(seen_since(max(since, newest)), remote_id=remote_id)
-    if waiting and known.exists():
+    known = Invoice.objects.filter(seen_since(since), remote_id=remote_id)
+    if waiting and waiting[-1].pk <= newest and known.exists():
         # A page has shown it since they came.
         _finish(waiting, Delivery.State.DONE, "")
     elif waiting:

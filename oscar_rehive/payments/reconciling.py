@@ -26,7 +26,7 @@ from oscar_rehive.payments.adopting import NotOpened
 from oscar_rehive.payments.budget import unhurried
 from oscar_rehive.payments.claiming import Claimant
 from oscar_rehive.payments.clocks import is_to_come
-from oscar_rehive.payments.deliveries import forget_old
+from oscar_rehive.payments.deliveries import forget_old, newest_waiting
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.mails import NotSent
 from oscar_rehive.payments.stages import ASKING, FIRST, LAST, Task
@@ -139,7 +139,10 @@ def _in_turn() -> tuple[Stage, ...]:
 class _Run:
     def __init__(self, stop: Event | None) -> None:
         self.claimant, self.stop = Claimant(), stop
-        self.summary = Summary(begun=timezone.now(), still_here=self.still_here)
+        newest = (
+            newest_waiting()
+        )  # before the clock is read: what is asked from then on is asked later
+        self.summary = Summary(timezone.now(), newest, still_here=self.still_here)
         self.begun = self.summary.begun
         self.left_alone: set[str] = set()
         self.in_a_row: Counter[str] = Counter()

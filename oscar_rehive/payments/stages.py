@@ -229,7 +229,8 @@ def _business_of_lost(reference: str) -> str:
 
 
 def _work_on(remote_id: str, reference: str, summary: Summary) -> bool:
-    left = work_on_waiting(remote_id, reference, since=summary.begun)
+    newest, since = summary.newest_delivery, summary.begun
+    left = work_on_waiting(remote_id, reference, newest=newest, since=since)
     for one in left:
         summary.fails(f"delivery {one.pk}: {one.reason}")
     return not left

@@ -15,11 +15,13 @@ from oscar_rehive.cleaning import without_secrets
 class Summary:
     """What a run that began at ``begun`` (UTC) did. ``failures`` are things that another run must do again,
     as texts; ``attention`` is how many facts wait for a person, ``new_attention`` of how many of these
-    no run has told before. ``still_here`` is to be called by what
+    no run has told before. ``newest_delivery`` is the key of the last delivery that had come by then.
+    ``still_here`` is to be called by what
     takes long: others that run meanwhile know by it that it goes on. Of the ``spared`` businesses another
     run is reading the list."""
 
     begun: datetime = field(default_factory=timezone.now)
+    newest_delivery: int = 0
     asked: int = 0
     paid: int = 0
     cancelled: int = 0

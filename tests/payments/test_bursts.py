@@ -195,6 +195,31 @@ class TestABurst:
         assert (asked["single"], asked["pages"]) == (1, 0)
         assert waiting() == 9
 
+    @pytest.mark.parametrize("when", ["nobody reads", "somebody has just read"])
+    def test_whoever_comes_while_that_is_found_out_is_not_left_alone(
+        self, rehive: Any, invoices: Any, monkeypatch: pytest.MonkeyPatch, when: str
+    ) -> None:
+        """He left word to read for him too, and there was nothing to read."""
+        one, other = invoices(2)
+        for number in range(9):
+            Delivery.objects.create(remote_id=f"stranger-{number}")
+        real, todo, remote_id = bursts._is_burst, [1], told_of(one)
+
+        def is_burst(business: Any) -> bool:
+            if todo:
+                todo.clear()
+                deliveries.work_on(told_of(other))
+            return real(business)
+
+        monkeypatch.setattr(bursts, "_is_burst", is_burst)
+        if when == "somebody has just read":
+            monkeypatch.setattr(deliveries, "is_being_answered", lambda: True)
+
+        deliveries.work_on(remote_id)
+
+        ours = Delivery.objects.filter(remote_id__in=[one.remote_id, other.remote_id])
+        assert set(ours.values_list("state", flat=True)) == {DONE}
+
     def test_each_business_has_a_burst_of_its_own(
         self, paid_ones: list[Invoice], calls: Any
     ) -> None:
@@ -266,6 +291,22 @@ class TestABurst:
 
         asked = calls()
         assert (asked["single"], asked["pages"], waiting()) == (4, 1, 0)
+
+    def test_one_that_was_asked_about_by_a_clock_that_is_ahead_is_not_answered(
+        self, paid_ones: list[Invoice], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = Client.invoice_page
+
+        def page(*args: Any, **kwargs: Any) -> Any:
+            return dataclasses.replace(real(*args, **kwargs), invoices=())
+
+        monkeypatch.setattr(Client, "invoice_page", page)
+        Invoice.objects.update(asked_at=timezone.now() + timedelta(hours=1))
+        told = [told_of(invoice) for invoice in paid_ones]
+
+        deliveries.work_on(told[0])
+
+        assert set(Invoice.objects.values_list("state", flat=True)) == {Invoice.State.PAID}
 
     def test_where_the_list_cannot_be_had_each_is_asked_about(
         self, paid_ones: list[Invoice], monkeypatch: pytest.MonkeyPatch

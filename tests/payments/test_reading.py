@@ -3,15 +3,17 @@ that is ordered, and nothing is missed (P6, P7)."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from oscar.core.loading import get_model
 
 from oscar_rehive.models import Attention, Delivery, Invoice, OrderPayment, Reading
-from oscar_rehive.payments import reading
+from oscar_rehive.payments import reading, stages
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.settling import settle
@@ -145,6 +147,25 @@ class TestWhatIsOpen:
 
         assert not Delivery.objects.filter(state=Delivery.State.NEW).exists()
         assert calls()["single"] == 0
+
+    def test_one_that_comes_after_the_page_is_not(
+        self, rehive: Any, invoices: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also where the clock of the machine that stored it is behind."""
+        (invoice,) = invoices(1)
+        long_ago, real = timezone.now() - timedelta(hours=1), stages.read
+
+        def read(*args: Any) -> None:
+            real(*args)
+            rehive.outcome(invoice.remote_id, "pay")
+            Delivery.objects.create(remote_id=invoice.remote_id, received_at=long_ago)
+
+        monkeypatch.setattr(stages, "read", read)
+
+        reconcile()
+
+        invoice.refresh_from_db()
+        assert invoice.state == Invoice.State.PAID
 
     def test_what_was_settled_before_a_page_that_cannot_be_had_is_told(
         self, rehive: Any, invoices: Any, monkeypatch: pytest.MonkeyPatch
