@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from oscar_rehive import numbers
+from oscar_rehive.payments.clocks import SKEW
 from oscar_rehive.rehive.exceptions import Unintelligible, Unreachable
 from oscar_rehive.remembering import claim, forget, remember, remembered
 
@@ -26,6 +27,8 @@ MOST_FAILURES = 5
 FIRST_SECONDS = 5.0
 LONGEST_SECONDS = 60.0
 """So many calls in a row may fail; then Rehive is left alone, twice as long each time."""
+
+MOST_AHEAD = LONGEST_SECONDS + SKEW.total_seconds()
 
 PROBE_SECONDS = 15.0
 """Longer than a call takes: a claim of a process that was killed ends by itself."""
@@ -64,7 +67,8 @@ def way(outage: Outage | None, now: float) -> Way:
     """How a call may go at ``now``."""
     if outage is None or not outage.is_known:
         return Way.FREE
-    return Way.SHUT if now < outage.until else Way.PROBE
+    # What is farther away was noted by a clock that was wrong.
+    return Way.SHUT if now < outage.until <= now + MOST_AHEAD else Way.PROBE
 
 
 def after_failure(outage: Outage | None, now: float, *, of: Way, about: str = "") -> Outage:

@@ -116,12 +116,10 @@ def counted(business: conf.BusinessConfig, send: Callable[[], Any]) -> Any:
         count(_key("unhurried", business.business_id, window), 3 * MINUTE)
     outcome = send()
     if isinstance(outcome, Throttled):
-        now = time()
-        remember(_key("limit", business.business_id), now + outcome.wait, outcome.wait)
+        _leave_alone("limit", business.business_id, outcome.wait)
         if not is_unhurried:
             # Of its own limit reconcile tells nobody: that shoppers must not wait for.
-            silence = min(float(outcome.wait), LONGEST_SILENCE)
-            remember(_key("silence", business.business_id), now + silence, silence)
+            _leave_alone("silence", business.business_id, min(outcome.wait, LONGEST_SILENCE))
     elif not isinstance(outcome, Unreachable) and _left("silence", business.business_id):
         # Who paid has found room, and is about to come back.
         forget(_key("silence", business.business_id))
@@ -169,8 +167,14 @@ def seconds_until_room(before: int, current: int, second: float, *, most: int) -
     return max(0.001, MINUTE * (1 - (room - current) / before) - second)
 
 
+def _leave_alone(kind: str, business_id: str, seconds: float) -> None:
+    remember(_key(kind, business_id), (time() + seconds, seconds), seconds)
+
+
 def _left(kind: str, business_id: str) -> float:
-    return max(0.0, (remembered(_key(kind, business_id)) or 0.0) - time())
+    until, seconds = remembered(_key(kind, business_id)) or (0.0, 0.0)
+    # No longer than it was, whatever clock has noted its end.
+    return max(0.0, min(until - time(), seconds))
 
 
 def _key(kind: str, business_id: str, window: int | str = "") -> str:

@@ -150,6 +150,16 @@ def test_a_silence_in_less_than_the_usual_time_says_nothing() -> None:
     assert not is_shut(URL)
 
 
+def test_one_that_was_noted_by_a_clock_that_was_wrong_shuts_nobody_out(moments: Any) -> None:
+    """Nobody asked until that time had come, and no shopper could pay."""
+    moments.go_by(3600)
+    failing(5)
+    moments.go_by(-3600)
+
+    assert not is_shut(URL)
+    assert guarded(URL, Sending()) == "an answer"
+
+
 def test_one_at_a_time_finds_out_and_success_closes_it(moments: Any) -> None:
     failing(5)
     moments.go_by(5)

@@ -139,6 +139,14 @@ def test_without_a_cache_each_process_counts_by_itself(
         assert seconds_to_wait(business())
 
 
+def test_a_limit_that_was_noted_by_a_clock_that_was_wrong_lasts_no_longer(moments: Any) -> None:
+    moments.go_by(3600)
+    counted(business(), lambda: Throttled(30))
+    moments.go_by(-3600)
+
+    assert seconds_to_wait(business()) == 30
+
+
 def test_another_business_has_its_own(low_rate: None, settings: Any) -> None:
     with unhurried(0):
         shoppers_ask(SHARE)
