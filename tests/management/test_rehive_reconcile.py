@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from datetime import timedelta
 from io import BytesIO, StringIO, TextIOWrapper
-from threading import Event
 from typing import Any
 
 import pytest
@@ -247,16 +247,39 @@ class TestToldToEnd:
         rehive.faults(throttle={"value": 200})
         waited: list[float] = []
 
-        class Stop(Event):
+        class Noting(rehive_reconcile.Stop):
             def wait(self, timeout: Any = None) -> bool:
                 waited.append(timeout)
                 os.kill(os.getpid(), signal.SIGTERM)
                 return super().wait(timeout)
 
-        monkeypatch.setattr(rehive_reconcile, "Event", Stop)
+        monkeypatch.setattr(rehive_reconcile, "Stop", Noting)
 
         assert Run().code == 1
         assert len(waited) == 1  # the first of many steps
+
+    def test_at_whatever_moment(self) -> None:
+        """Python's own event waited for itself where its lock was held by the very code that was interrupted."""
+
+        def terminate(*args: Any) -> Any:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return terminate
+
+        def hangs(*args: Any) -> None:
+            raise TimeoutError
+
+        before, tracing = signal.signal(signal.SIGALRM, hangs), sys.gettrace()
+        signal.alarm(5)
+        try:
+            with rehive_reconcile._until_terminated() as stop:
+                sys.settrace(terminate)
+                stop.wait(0.01)
+                sys.settrace(tracing)
+                assert stop.is_set()
+        finally:
+            sys.settrace(tracing)
+            signal.alarm(0)
+            signal.signal(signal.SIGALRM, before)
 
     def test_afterwards_it_means_what_it_meant(self) -> None:
         before = signal.getsignal(signal.SIGTERM)
@@ -271,14 +294,14 @@ class TestAgainAndAgain:
         """The pauses that were made, none of them waited for; Ctrl-C in the third."""
         pauses: list[int] = []
 
-        class Stop(Event):
+        class Noting(rehive_reconcile.Stop):
             def wait(self, timeout: Any = None) -> bool:
                 pauses.append(timeout)
                 if len(pauses) == 3:
                     raise KeyboardInterrupt
                 return False
 
-        monkeypatch.setattr(rehive_reconcile, "Event", Stop)
+        monkeypatch.setattr(rehive_reconcile, "Stop", Noting)
         # The test's own transaction must outlive it.
         monkeypatch.setattr(rehive_reconcile, "close_old_connections", lambda: None)
         return pauses

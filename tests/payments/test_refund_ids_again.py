@@ -78,6 +78,7 @@ def lists(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                     }
                     for name, units, status in told
                 ]
+                answer["data"]["count"] = len(told)
             return answer
 
         monkeypatch.setattr(Client, "_send", send)

@@ -7,6 +7,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Iterator
+from queue import Empty, SimpleQueue
 from threading import Event
 from typing import Any
 
@@ -23,6 +24,29 @@ from oscar_rehive.payments.summary import Summary
 AGAIN, A_PERSON = 1, 3
 """Exit codes, besides 0: something must be tried again, or could not be begun; nothing failed, and a new
 fact waits for a person. 2 is argparse's, for wrong arguments."""
+
+
+class Stop(Event):
+    """An event that a signal may set. The lock of Python's own may be held by the very code that the signal
+    interrupts, which would then wait for itself; a ``SimpleQueue`` may be put into at any moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: SimpleQueue[None] = SimpleQueue()
+        self._is_set = False
+
+    def set(self) -> None:
+        self._is_set = True
+        self._told.put(None)
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if not self._is_set:
+            with contextlib.suppress(Empty):
+                self._told.get(timeout=timeout)
+        return self._is_set
 
 
 class Command(BaseCommand):
@@ -110,7 +134,7 @@ class Command(BaseCommand):
 @contextlib.contextmanager
 def _until_terminated() -> Iterator[Event]:
     """Set once the process is told to end (SIGTERM, as service managers and containers do)."""
-    stop = Event()
+    stop = Stop()
     try:
         before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
     except ValueError:  # only the main thread is told
