@@ -102,6 +102,8 @@ class _Look:
         last_read = self.reading.read_at
         is_sought = strays.sought_at(self.business).exists()
         due_now = self.ours.filter(due(self.begun) | _told_of())
+        # By another run, which may have been broken off.
+        due_now = due_now.exclude(seen_since(self.summary.begun))
         outlook = self._outlook(due_now, is_sought)
         read = 0
         try:

@@ -195,9 +195,13 @@ def _lists(summary: Summary) -> Iterator[Task]:
 
 def _read(business: conf.BusinessConfig, summary: Summary) -> bool:
     of_it = Reading.objects.filter(business_id=business.business_id)
+    ours = Invoice.objects.filter(due(summary.begun), business_id=business.business_id)
     # A clock that was wrong may have left a time that is still to come.
-    if of_it.filter(read_at__range=(summary.begun, timezone.now())).exists():
-        return True  # another run was quicker
+    if (
+        of_it.filter(read_at__range=(summary.begun, timezone.now())).exists()
+        and not ours.exclude(seen_since(summary.begun)).exists()
+    ):
+        return True  # another run was quicker, and was not broken off
     read(business, summary)
     return True
 

@@ -16,9 +16,13 @@ from django.utils import timezone
 from oscar_rehive.models import Claim, Invoice, Reading
 from oscar_rehive.payments import budget, claiming, stages
 from oscar_rehive.payments.claiming import LEASE, RENEWED_AFTER, Claimant
+from oscar_rehive.payments.reading import read
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.summary import Summary
 from oscar_rehive.rehive.client import Client
+from oscar_rehive.rehive.exceptions import Throttled
+from oscar_rehive.rehive.paging import Page
+from tests.payments.pages import business
 from tests.steps import opened, window_over
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -185,6 +189,32 @@ class TestTwoRuns:
 
         assert Reading.objects.get().read_at > summary.begun
         assert len(rehive.requests()) == before
+
+    @pytest.mark.usefixtures("small_pages")
+    def test_where_one_was_broken_off_the_other_reads_on(
+        self, invoices: Any, calls: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It asked about each of ten thousand invoices that were on the other pages."""
+        invoices(16)
+        summary, real = Summary(), Client.invoice_page
+
+        def limited(self: Client, number: int) -> Page:
+            if number == 2:
+                raise Throttled(3600)
+            return real(self, number)
+
+        monkeypatch.setattr(Client, "invoice_page", limited)
+        with pytest.raises(Throttled):
+            read(business(), Summary())
+        monkeypatch.setattr(Client, "invoice_page", real)
+        calls()
+
+        for stage in (stages._lists, stages._open):
+            for task in stage(summary):
+                task.do(summary)
+
+        asked = calls()
+        assert (asked["pages"], asked["single"]) == (4, 0)
 
     def test_nor_ask_again(self, rehive: Any, place_order: Any) -> None:
         invoice = opened(place_order())
