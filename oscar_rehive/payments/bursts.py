@@ -17,7 +17,7 @@ from oscar_rehive.payments.mails import send_confirmation_soon
 from oscar_rehive.payments.reading import read
 from oscar_rehive.payments.settling import seen_since
 from oscar_rehive.payments.summary import Summary
-from oscar_rehive.rehive.deadlines import within
+from oscar_rehive.rehive.deadlines import Deadline, within
 from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.remembering import in_turn, remember, remembered
 
@@ -28,7 +28,8 @@ ENOUGH = 50
 """So many deliveries show whether there are many: Rehive may tell of each invoice twice."""
 
 READING_SECONDS = 120.0
-"""For all calls of one reading. Workers have limits of their own: 180 seconds under RQ, by default."""
+"""For all calls of whoever reads, for however many. Workers have limits of their own: 180 seconds under RQ, by
+default."""
 
 PATIENCE = 5.0
 """For how many seconds what follows a delivery waits for room under ``CALLS_PER_MINUTE``. Its sender has been
@@ -63,13 +64,15 @@ def answer_by_pages(hand_on: Callable[[str], object]) -> bool:
     happened, where there is no burst.
     """
     begun, looks, has_read = timezone.now(), 0, False
+    deadline = Deadline(READING_SECONDS)
 
     def read_lists() -> None:
         nonlocal looks, has_read
         looks += 1
         for business in _businesses():
-            if _is_burst(business):
-                _read(business)
+            # Whose time is over hands on what has come since, to a worker with time of his own.
+            if deadline.left() and _is_burst(business):
+                _read(business, deadline)
                 has_read = True
 
     if not in_turn(TURN, TURN_SECONDS, read_lists):
@@ -109,7 +112,7 @@ def _waiting(
     return Delivery.objects.filter(Exists(about), state=Delivery.State.NEW)
 
 
-def _read(business: conf.BusinessConfig) -> None:
+def _read(business: conf.BusinessConfig, deadline: Deadline) -> None:
     begun = timezone.now()
     # By the key, for another machine may have stamped them, by a clock of its own.
     newest = _waiting(business).aggregate(newest=Max("pk"))["newest"] or 0
@@ -121,7 +124,7 @@ def _read(business: conf.BusinessConfig) -> None:
         # What was read until then is settled; all else is left.
         with (
             contextlib.suppress(RehiveError),
-            within(READING_SECONDS),
+            within(deadline),
             unhurried(PATIENCE, still_here=still_here),
         ):
             read(business, Summary(begun=begun, still_here=still_here))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from django.utils import timezone
 from oscar_rehive.models import Delivery, Invoice
 from oscar_rehive.payments import bursts, deliveries, reading
 from oscar_rehive.payments.reconciling import reconcile
+from oscar_rehive.rehive import deadlines
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import Unreachable
 from oscar_rehive.remembering import claim, forget
@@ -274,6 +276,30 @@ class TestABurst:
         assert left == [(0, 9)]
         assert waiting() == 0
         assert set(Invoice.objects.values_list("state", flat=True)) == {Invoice.State.PAID}
+
+    def test_whoever_reads_for_many_has_no_more_time_than_for_one(
+        self, paid_ones: list[Invoice], monkeypatch: pytest.MonkeyPatch, later: Any
+    ) -> None:
+        """Queues end a task that takes longer; what was left was nobody's then."""
+        left: list[float] = []
+        clock = SimpleNamespace(now=1000.0, monotonic=lambda: clock.now)
+        monkeypatch.setattr(deadlines, "time", clock)
+
+        def read(*args: Any) -> None:
+            left.append(deadlines.seconds_left())
+            clock.now += 70
+            if len(left) < 4:
+                for invoice in paid_ones:
+                    deliveries.work_on(told_of(invoice))
+
+        monkeypatch.setattr(bursts, "read", read)
+        told = [told_of(invoice) for invoice in paid_ones]
+        later.waits()
+
+        deliveries.work_on(told[0])
+
+        assert left == [120, 50]
+        assert len(later.kept) == 4, "others go on"
 
     def test_what_no_page_shows_is_asked_about_and_no_page_is_read_again(
         self, paid_ones: list[Invoice], calls: Any, monkeypatch: pytest.MonkeyPatch
