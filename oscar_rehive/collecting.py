@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 from django.db.models import Count
 from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -59,6 +59,7 @@ class OpenThings(Collector):
         """All of them; none, and a record in the log, where the database cannot be asked: the shop's other
         numbers must be told all the same."""
         families = _families()
+        before = _open_connections()
         try:
             # Nobody else does it where the numbers are asked for beside Django's own requests.
             close_old_connections()
@@ -67,7 +68,17 @@ class OpenThings(Collector):
         except Exception:
             logger.exception("What stands open cannot be told")
             return []
+        finally:
+            # Each time may be another thread, which ends and leaves behind what it has opened.
+            for alias in _open_connections() - before:
+                connections[alias].close()
         return families.values()
+
+
+def _open_connections() -> set[str]:
+    """The aliases of the databases to which this thread has a connection."""
+    known = connections.all(initialized_only=True)
+    return {one.alias for one in known if one.connection is not None}
 
 
 def _families() -> dict[str, GaugeMetricFamily]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from threading import Thread
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
@@ -168,6 +169,26 @@ def test_a_connection_that_the_database_may_have_dropped_is_not_used(
     told()
 
     assert done == ["closed", "read"]
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_what_it_opens_it_closes_and_nothing_else() -> None:
+    """Prometheus' own server has a thread for each time, which leaves behind what it has opened."""
+    left: list[Any] = []
+
+    def tell() -> None:
+        told()
+        left.append(connections["default"].connection)
+
+    thread = Thread(target=tell)
+    thread.start()
+    thread.join()
+    assert left == [None]
+
+    connection.ensure_connection()
+    tell()
+    assert left[1] is not None
 
 
 @pytest.mark.django_db(transaction=True)
