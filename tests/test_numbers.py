@@ -17,7 +17,7 @@ from prometheus_client import REGISTRY
 import oscar_rehive
 from oscar_rehive import conf, numbers
 from oscar_rehive.models import Delivery, Invoice, OrderPayment
-from oscar_rehive.payments import deliveries, mails
+from oscar_rehive.payments import bursts, deliveries, mails
 from oscar_rehive.payments.carrying_out import change
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.mails import send_confirmation, send_confirmation_if_due
@@ -81,6 +81,36 @@ def test_a_delivery_is_counted_when_it_comes_and_timed_when_it_is_done(
     assert grown("delivery_seconds_count", outcome="done") == 1
     assert grown("delivery_seconds_sum", outcome="done") == pytest.approx(120, abs=10)
     assert grown("deliveries_total", outcome="stored") == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_those_that_a_page_answers_are_timed_too(
+    rehive: Any, place_order: Any, grown: Grown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bursts, "MANY", 1)
+    for _ in range(2):
+        remote_id = opened(place_order()).remote_id
+        Delivery.objects.create(
+            remote_id=remote_id, received_at=timezone.now() - timedelta(minutes=2)
+        )
+
+    deliveries.work_on(remote_id)
+
+    assert grown("delivery_seconds_count", outcome="done") == 2
+    assert grown("delivery_seconds_sum", outcome="done") == pytest.approx(240, abs=10)
+
+
+@pytest.mark.django_db
+def test_by_a_clock_that_is_ahead_nothing_takes_less_than_no_time(
+    rehive: Any, place_order: Any, grown: Grown
+) -> None:
+    """A sum that shrinks looks as if the process had begun anew."""
+    remote_id, ahead = opened(place_order()).remote_id, timezone.now() + timedelta(minutes=2)
+    Delivery.objects.create(remote_id=remote_id, received_at=ahead)
+
+    deliveries.work_on(remote_id)
+
+    assert grown("delivery_seconds_sum", outcome="done") == 0
 
 
 @pytest.mark.django_db

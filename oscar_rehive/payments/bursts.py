@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Exists, F, Max, OuterRef, QuerySet
 from django.utils import timezone
 
-from oscar_rehive import conf
+from oscar_rehive import conf, numbers
 from oscar_rehive.models import Delivery, Invoice, OrderPayment
 from oscar_rehive.payments.budget import unhurried
 from oscar_rehive.payments.mails import send_confirmation_soon
@@ -35,6 +35,9 @@ PATIENCE = 5.0
 """For how many seconds what follows a delivery waits for room under ``CALLS_PER_MINUTE``. Its sender has been
 answered, and shoppers must not wait for it; but it keeps a thread, or a worker, from other work."""
 
+
+MOST_TRIES = 1
+"""After so many, a burst does not hand on what waits any more."""
 
 TURN = "oscar_rehive:burst"
 TURN_SECONDS = 30.0
@@ -82,7 +85,8 @@ def answer_by_pages(hand_on: Callable[[str], object]) -> bool:
     for payment in OrderPayment.objects.filter(mail_due_at__gte=begun, mail_sent_at=None):
         send_confirmation_soon(payment)
     # What was tried before is reconcile's.
-    left = Delivery.objects.filter(state=Delivery.State.NEW, tries__lte=1).order_by("remote_id")
+    handed_on = Delivery.objects.filter(state=Delivery.State.NEW, tries__lte=MOST_TRIES)
+    left = handed_on.order_by("remote_id")
     for remote_id in left.values_list("remote_id", flat=True).distinct():
         hand_on(remote_id)
     return True
@@ -135,7 +139,13 @@ def _read(business: conf.BusinessConfig, deadline: Deadline) -> None:
 def _note(business: conf.BusinessConfig, newest: int, begun: datetime) -> None:
     """Finish those that had come when the reading began, and whose invoice was asked about since; of the
     others note that it was in vain: in the database, for a worker may be a process for each task."""
-    once_more = F("tries") + 1
+    once_more, now = F("tries") + 1, timezone.now()
     answered = _waiting(business, asked_since=begun).filter(pk__lte=newest)
-    answered.update(state=Delivery.State.DONE, reason="", tries=once_more, done_at=timezone.now())
-    _waiting(business).filter(pk__lte=newest).update(tries=once_more)
+    if numbers.ARE_KEPT:
+        for came in answered.values_list("received_at", flat=True).iterator():
+            age = (now - came).total_seconds()
+            numbers.took("delivery_seconds", age, outcome=Delivery.State.DONE.value)
+    answered.update(state=Delivery.State.DONE, reason="", tries=once_more, done_at=now)
+    # Those of an earlier burst have been handed on, and an outage must not use their tries up.
+    fresh = _waiting(business).filter(pk__lte=newest, tries__lte=MOST_TRIES)
+    fresh.update(tries=once_more)

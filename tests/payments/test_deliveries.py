@@ -12,7 +12,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from oscar_rehive.models import Delivery, Invoice
-from oscar_rehive.payments import deliveries, reading, stages
+from oscar_rehive.payments import bursts, deliveries, reading, stages
 from oscar_rehive.payments.deliveries import (
     KEPT_FOR,
     MAX_KEPT_CHARACTERS,
@@ -76,6 +76,28 @@ class TestWhileRehiveCannotBeAsked:
 
         kept = Delivery.objects.get()
         assert (kept.state, kept.reason != "") == (Delivery.State.UNUSABLE, True)
+
+
+def test_nor_does_a_burst_after_the_other_into_an_outage_use_its_tries_up(
+    paid: Invoice, invoices: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first fault of the shop's own code would then be its last."""
+    monkeypatch.setattr(bursts, "MANY", 1)
+
+    def silent(*args: Any, **kwargs: Any) -> Any:
+        raise Unreachable("503")
+
+    for module, name in ((bursts, "read"), (deliveries, "refresh")):
+        monkeypatch.setattr(module, name, silent)
+    first = Delivery.objects.create(remote_id=paid.remote_id)
+    (other,) = invoices(1)
+
+    for _ in range(5):
+        Delivery.objects.create(remote_id=paid.remote_id)
+        work_on(Delivery.objects.create(remote_id=other.remote_id).remote_id)
+
+    first.refresh_from_db()
+    assert (first.state, first.tries) == (Delivery.State.NEW, 2)
 
 
 def test_what_the_shop_s_own_code_breaks_is_not_tried_for_ever(
