@@ -19,6 +19,7 @@ from oscar_rehive.logs import Log
 from oscar_rehive.models import Attention, Delivery, Entry, Invoice, Reading
 from oscar_rehive.payments import strays
 from oscar_rehive.payments.carrying_out import cases_of, changes_nothing
+from oscar_rehive.payments.clocks import SKEW, is_to_come
 from oscar_rehive.payments.doors import is_open, shut
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.listing import (
@@ -91,7 +92,7 @@ class _Look:
         self.begun = timezone.now()
         self.reading, _ = Reading.objects.get_or_create(business_id=business.business_id)
         self.summary = summary
-        self.pass_ended = False
+        self.began_pass = self.pass_ended = False
         self.went_on = 0
         self.known_paid: set[int] = set()
         self.paid: dict[int, tuple[Invoice, Listed]] = {}
@@ -248,6 +249,7 @@ class _Look:
         if reading.page == 1:
             reading.begun_at, reading.oldest = asked_at, None
             reading.in_order, reading.unread = True, []
+            self.began_pass = True
         for remote in page.invoices:
             self._note_order(remote)
         if page.unreadable:
@@ -296,8 +298,10 @@ class _Look:
 
     def _end_pass(self) -> None:
         reading = self.reading
-        if reading.begun_at is not None:
-            strays.end_lost(self.business, before=reading.begun_at, unread=reading.unread)
+        if reading.begun_at is not None and not is_to_come(reading.begun_at, timezone.now()):
+            # An earlier run may have been another machine's, and others have noted when they sent.
+            before = reading.begun_at - (timedelta(0) if self.began_pass else SKEW)
+            strays.end_lost(self.business, before=before, unread=reading.unread)
         reading.page, reading.begun_at = 1, None
         self.pass_ended = True
 

@@ -20,6 +20,7 @@ from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.strays import lost_of
 from oscar_rehive.payments.summary import Summary
 from oscar_rehive.payments.weighing import DOUBT
+from tests.payments.pages import read, strangers
 from tests.steps import (
     answer_lost,
     opened,
@@ -193,3 +194,30 @@ def test_p6_what_is_doubted_since_next_week_is_believed_in_time(
     Invoice.objects.update(doubted_since=F("doubted_since") - DOUBT)
 
     assert settled(invoice).remote_status == "initiated"
+
+
+@pytest.mark.usefixtures("small_pages")
+@pytest.mark.parametrize(
+    ("pass_is", "attempt_is"),
+    [({"weeks": 1}, {}), ({}, {"seconds": -50})],
+    ids=["a pass that began next week", "a clock that is behind within reason"],
+)
+def test_an_attempt_that_a_pass_could_not_meet_is_not_given_up_by_it(
+    rehive: Any, place_order: Any, pass_is: dict[str, int], attempt_is: dict[str, int]
+) -> None:
+    """It was made on a page that had been read before, and stayed payable at Rehive (P5)."""
+    rehive.requests_door("shut")
+    opened(place_order())
+    strangers(12)
+    read()
+    known = Reading.objects.get()
+    assert known.page > 1
+    lost = answer_lost(rehive, place_order())
+    Reading.objects.update(begun_at=known.begun_at + timedelta(**pass_is))
+    sent_at = known.begun_at + timedelta(**attempt_is) if attempt_is else timezone.now()
+    Invoice.objects.filter(pk=lost.pk).update(lease_ends_at=None, sent_at=sent_at)
+
+    read()
+
+    lost.refresh_from_db()
+    assert (Reading.objects.get().begun_at, lost.state) == (None, Invoice.State.OPENING)

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from oscar_rehive.models import Invoice
 from oscar_rehive.payments import opening
+from oscar_rehive.payments.clocks import SKEW
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.opening import NotPayable
 from oscar_rehive.payments.reconciling import reconcile
@@ -203,6 +204,7 @@ def test_a_lost_attempt_ends_however_many_invoices_the_business_has(
     monkeypatch.setattr("oscar_rehive.rehive.client.PAGE_SIZE", 1)
     monkeypatch.setattr("oscar_rehive.rehive.client.MAX_PAGES", 2)
     window_over(order)
+    Invoice.objects.update(sent_at=timezone.now() - 2 * SKEW)
 
     for _ in range(2):
         reconcile()

@@ -12,6 +12,7 @@ from django.utils import timezone
 from oscar_rehive.models import Attention, Invoice, OrderPayment, Reading
 from oscar_rehive.payments import breaker, listing, opening, reading
 from oscar_rehive.payments.carrying_out import change
+from oscar_rehive.payments.clocks import SKEW
 from oscar_rehive.payments.ending import wish_to_cancel
 from oscar_rehive.payments.gateway import client_for
 from oscar_rehive.payments.reconciling import reconcile
@@ -346,7 +347,9 @@ class TestAttemptsWhoseAnswerWasLost:
         with pytest.raises(Exception, match="504"):
             opened(order)
         rehive.clear_faults()
-        Invoice.objects.update(lease_ends_at=None)
+        a_while_ago = timezone.now() - 2 * SKEW
+        Invoice.objects.update(lease_ends_at=None, sent_at=a_while_ago)
+        Reading.objects.update(begun_at=a_while_ago - 2 * SKEW)
         lost = Invoice.objects.get(payment__order_number=order.number)
         monkeypatch.setattr(listing, "MOST_PAGES", 2)
         at_the_ends_of_passes = []
