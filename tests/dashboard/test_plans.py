@@ -34,9 +34,9 @@ FILL = (
     """INSERT INTO oscar_rehive_invoice (payment_id, attempt, state, key, business_id, currency, divisibility,
         total, covered, amount, remote_id, remote_status, redirect_url, quotes, received, recorded, refunded,
         refund_recorded, version, told, failures, created_at, sent_at, posts, may_exist, close_due)
-    SELECT id, 1, 'paid', gen_random_uuid(), CASE WHEN id % 100 = 3 THEN 'rare' ELSE 'usual' END,
-        CASE WHEN id % 100 = 4 THEN 'EUR' ELSE 'USD' END, 2, 10, 0, '1000', 'r' || id,
-        CASE WHEN id % 100 = 5 THEN 'overpaid' ELSE 'paid' END, '', '[]', '1000', 10, '0', 0, 1, '', 0,
+    SELECT id, 1, 'paid', gen_random_uuid(), CASE WHEN id % 1000 = 3 THEN 'rare' ELSE 'usual' END,
+        CASE WHEN id % 1000 = 4 THEN 'EUR' ELSE 'USD' END, 2, 10, 0, '1000', 'r' || id,
+        CASE WHEN id % 1000 = 5 THEN 'overpaid' ELSE 'paid' END, '', '[]', '1000', 10, '0', 0, 1, '', 0,
         now(), now(), 1, false, false
     FROM oscar_rehive_orderpayment LIMIT 20000""",
     """INSERT INTO oscar_rehive_attention (payment_id, invoice_id, kind, subject, reason, ways_out, raised_at,
