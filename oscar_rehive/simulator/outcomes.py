@@ -40,8 +40,13 @@ POSSIBLE: dict[str, frozenset[str]] = {
     "complete": frozenset({"paid"}),
     "fail": _UNPAID | {"received"},
     "expire": EXPIRABLE,
+    # Never by itself: to see what a shop makes of a word that it does not know.
+    "undocumented": frozenset(),
 }
 """Each outcome and the statuses in which it can happen; ``back`` always can and changes nothing."""
+
+UNDOCUMENTED = "under_review"
+"""A status of which rehive-api.md says nothing."""
 
 _OPEN_QUOTE = ("pending", "underpaid")
 
@@ -76,6 +81,8 @@ class Payer:
             self.end("failed")
         elif outcome == "expire":
             self.end("expired")
+        elif outcome == "undocumented":
+            self.moved(UNDOCUMENTED)
         else:
             self._pay(outcome, code, amount)
 

@@ -74,7 +74,7 @@ def blueprint(
             invoice=invoice,
             business=rehive.businesses.get(rehive.business_of(invoice_id)),
             received=rehive.received(invoice_id),
-            explanation=EXPLANATIONS[invoice["status"]],
+            explanation=EXPLANATIONS.get(invoice["status"], "A status that is not documented."),
             outcomes=possible(invoice["status"]),
             labels=hosted_labels(invoice["status"]),
             currencies=offered_currencies(own),

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from oscar_rehive.simulator.errors import RehiveError
-from oscar_rehive.simulator.outcomes import CANCELLABLE, POSSIBLE
+from oscar_rehive.simulator.outcomes import CANCELLABLE, POSSIBLE, UNDOCUMENTED, possible
+from oscar_rehive.simulator.pages import EXPLANATIONS
 from oscar_rehive.simulator.rules import Rehive
 
 from .conftest import BUSINESS, NEW, RETURN_URL, Clock
@@ -368,3 +369,13 @@ def test_refunds_can_progress_by_themselves(
     clock.now += 500
     assert rules.invoice(BUSINESS, invoice["id"])["refunded"] is True
     assert rules.next_due() is None
+
+
+def test_a_status_that_is_not_documented_comes_by_force_alone(rules: Rehive) -> None:
+    invoice = new(rules)
+    with refusal(409):
+        rules.outcome(invoice["id"], "undocumented")
+    told = rules.outcome(invoice["id"], "undocumented", force=True)
+    assert told["status"] == UNDOCUMENTED
+    assert UNDOCUMENTED not in EXPLANATIONS
+    assert possible(UNDOCUMENTED) == []
