@@ -4,6 +4,7 @@ Settings of its own, beside those of settings.py:
     SANDBOX_LISTEN   host:port that the shop listens at, when that differs from SHOP_BASE_URL's:
                      behind a tunnel, a proxy or in a container. Default for an address elsewhere:
                      127.0.0.1:8000. Only with the real Rehive can it be one that others reach.
+    SANDBOX_DEMO=1   add the demonstration: orders in every state that the desk can show.
 """
 
 import os
@@ -115,6 +116,12 @@ def run(settings, children):
     from django.core.management import call_command
     from django.db import OperationalError
 
+    from sandbox.shop import demo
+    from sandbox.variables import switch
+
+    wants_demo = switch("SANDBOX_DEMO")
+    if wants_demo:
+        insist(demo.insist_on_simulator)
     shop = claim(*shop_listens_at(settings), "the shop", "SHOP_BASE_URL=http://127.0.0.1:8010")
     if settings.USES_SIMULATOR:
         port = settings.SIMULATOR_PORT
@@ -141,6 +148,9 @@ def run(settings, children):
         raise Trouble(f"The database of the shop can't be used: {error}") from error
     if settings.USES_SIMULATOR:
         wait_for_simulator(settings, children)
+    if wants_demo:
+        print("Adding the demonstration …", flush=True)
+        print(demo.summary(insist(demo.fill)), flush=True)
 
     from waitress import create_server
 
@@ -163,6 +173,15 @@ def run(settings, children):
         watch.ending.set()
     if watch.trouble:
         raise Trouble(watch.trouble)
+
+
+def insist(step):
+    from sandbox.shop.demo import Impossible
+
+    try:
+        return step()
+    except Impossible as error:
+        raise Trouble(str(error)) from error
 
 
 def insist_on_settings():

@@ -93,6 +93,8 @@ else:
 OSCAR_REHIVE = {
     **REHIVE,
     "BASE_URL": SHOP_BASE_URL,
+    # In the demonstration everything that can wait for a person is to be seen.
+    "LATE_PAYMENTS": "hold" if USES_SIMULATOR else "accept",
     "PAYMENT_WINDOW": timedelta(minutes=variables.minutes("SANDBOX_PAYMENT_WINDOW", 120)),
     "CALLS_PER_MINUTE": variables.number("SANDBOX_CALLS_PER_MINUTE", 150, least=10),
     "PAYMENT_METHODS": [

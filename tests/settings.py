@@ -18,6 +18,8 @@ OSCAR_REHIVE = {
     **SANDBOX_REHIVE,
     "API_URL": "http://127.0.0.1:9/business/",
     "PAYMENT_REQUESTS_URL": "http://127.0.0.1:9/payment-requests/",
+    # The plugin's own default; the demonstration has everything wait for a person.
+    "LATE_PAYMENTS": "accept",
     # A minute of tests is a busy one; tests/payments/test_budget.py is about shops that have less.
     "CALLS_PER_MINUTE": 1_000_000,
 }

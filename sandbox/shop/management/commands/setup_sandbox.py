@@ -1,7 +1,8 @@
 """Make the sandbox shop ready: database, goods, accounts, search index.
 
 Made to be run at every start: it adds what is missing and changes nothing that is there, so that
-orders, stock and whatever was edited in the dashboard stay as they are.
+orders, stock and whatever was edited in the dashboard stay as they are. With --demo it adds orders in every
+state that the desk can show, each once.
 """
 
 from datetime import timedelta
@@ -12,13 +13,13 @@ from django.contrib.auth import get_user_model
 from django.contrib.sites.models import Site
 from django.core.files.base import ContentFile
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from oscar.core.loading import get_model
 
-from sandbox.shop import accounts, goods, pictures
+from sandbox.shop import accounts, demo, goods, pictures
 
 COUNTRIES = [
     ("US", "USA", "840", "United States", "United States of America"),
@@ -36,7 +37,16 @@ class Command(BaseCommand):
     # The checks of some apps look into tables that the first run has yet to make.
     requires_system_checks = ()
 
+    def add_arguments(self, parser):
+        parser.add_argument(
+            "--demo",
+            action="store_true",
+            help="add orders in every state that the desk can show; the simulator must be running",
+        )
+
     def handle(self, *args, **options):
+        if options["demo"]:
+            self.insist(demo.insist_on_simulator)
         self.migrate()
         with transaction.atomic():
             self.set_address()
@@ -46,6 +56,14 @@ class Command(BaseCommand):
             self.set_accounts()
         call_command("update_index", remove=True, verbosity=0)
         self.summarise(added)
+        if options["demo"]:
+            self.stdout.write(demo.summary(self.insist(demo.fill)))
+
+    def insist(self, step):
+        try:
+            return step()
+        except demo.Impossible as error:
+            raise CommandError(str(error)) from error
 
     def migrate(self):
         executor = MigrationExecutor(connection)
