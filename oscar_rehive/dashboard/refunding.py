@@ -67,6 +67,10 @@ class RefundForm(forms.Form):
         wrong = self._wrong(amount)
         if wrong:
             self.add_error("amount", wrong)
+        else:
+            # As all other amounts are written: 5.00, also where 5 was typed.
+            places = self.invoice.divisibility
+            data["amount"] = from_units(to_units(amount, places), places)
         return data
 
     def _wrong(self, amount: Decimal) -> str:

@@ -223,7 +223,7 @@ class TestRefunding:
     def test_of_a_part(self, desk: Desk, paid: Any) -> None:
         order = paid()
 
-        page = self.asked(desk, order, of="part", amount="12.00", reason="broken")
+        page = self.asked(desk, order, of="part", amount="12", reason="broken")
         question = said(page, QUESTION)
         after = desk.send(page.select_one("#rehive-sure"), self.address)
 
@@ -318,9 +318,11 @@ class TestRefunding:
         if says:
             assert says in said(page, ".errorlist")
         else:
-            assert said(page, QUESTION).startswith(f"Refund {amount} {currency} of 10")
+            # With the decimals of its currency, as all other amounts are written.
+            written = f"{Decimal(amount):.{divisibility}f} {currency}"
+            assert said(page, QUESTION).startswith(f"Refund {written} of 10")
             after = desk.send(page.select_one("#rehive-sure"), self.address)
-            assert f"A refund of {amount} {currency} was asked for" in messages(after)
+            assert f"A refund of {written} was asked for" in messages(after)
             assert given == [Decimal(amount)]
 
     def test_says_that_a_reason_is_too_long(self, desk: Desk, paid: Any) -> None:

@@ -35,6 +35,15 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
+def sign_in(page: Page, shop: str, email: str, password: str) -> None:
+    """Enter the dashboard of ``shop``."""
+    page.goto(f"{shop}/dashboard/login/")
+    page.fill("[name=username]", email)
+    page.fill("[name=password]", password)
+    page.press("[name=password]", "Enter")
+    page.wait_for_url(f"{shop}/dashboard/")
+
+
 class BrowserShopper:
     """A guest who buys a mug. ``complaints`` is what the browser's console had to say, and
     ``strangers`` are the hosts that were asked for anything beside shop and Rehive."""
