@@ -7,13 +7,13 @@ PYTHON_LOWEST ?= $(shell python3.10 -V >/dev/null 2>&1 && echo python3.10 || ech
 BIN_LOWEST := .venv-lowest/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help sandbox test test-quick test-lowest test-long bench lint format clean
+.PHONY: help sandbox test test-quick test-lowest test-long bench screenshots lint format clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-sandbox: .venv/.installed-sandbox ## Run a shop with the plugin and a simulator of Rehive
-	@$(BIN)/python sandbox/serve.py
+sandbox: .venv/.installed-sandbox ## Run a shop with the plugin and a simulator of Rehive; DEMO=1: with orders in every state
+	@SANDBOX_DEMO=$(DEMO) $(BIN)/python sandbox/serve.py
 
 test: .venv/.installed-dev ## Run the tests, on SQLite and on a PostgreSQL of their own
 	$(BIN)/python -m pytest -n auto -rs
@@ -35,6 +35,9 @@ test-long: .venv/.installed-dev ## Play the model, odd answers and deliveries, t
 
 bench: .venv/.installed-dev ## Measure, and write benchmarks/README.md; ARGS=--quick for small sizes
 	$(BIN)/python -m benchmarks $(ARGS)
+
+screenshots: .venv/.installed-dev ## Take the pictures of the docs, from a sandbox of its own
+	$(BIN)/python -m docs.pictures
 
 lint: .venv/.installed-dev ## Check style, types, layers and migrations
 	$(BIN)/ruff check
