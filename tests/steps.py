@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from django.core.cache import cache
 from django.db import connection
 from django.db.models import Model
@@ -118,6 +119,12 @@ def payable_at(rehive: Any, order: Any) -> list[str]:
         for invoice in rehive.invoices()
         if invoice["request_reference"] == order.number and invoice["status"] in OPEN_WORDS
     ]
+
+
+def asked(client: Any, address: str) -> dict[str, str]:
+    """What is sent by the button on the page of the desk that asks once."""
+    page = BeautifulSoup(client.get(address).content, "html.parser")
+    return {one["name"]: one["value"] for one in page.select("#rehive-sure input")}
 
 
 def paid_by_cash(order: Any) -> None:

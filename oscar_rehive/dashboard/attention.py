@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.db.models import Case, DecimalField, F, QuerySet, When
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -31,6 +32,11 @@ from oscar_rehive.payments.plans import Plan
 PER_PAGE = 20
 MOST_LETTERS = 2000
 """Of a note."""
+
+MOST_DIGITS = 18
+"""Of the number of a fact: no database takes a longer one."""
+
+AMOUNT = forms.DecimalField(max_digits=36, decimal_places=18)
 
 STAKE = Case(
     When(invoice=None, then=None),
@@ -167,13 +173,15 @@ class DecideView(Asked):
         plan = Plan(case_of(self.payment), Entry.Source.STAFF)
         current = next(one for one in plan.attentions if one.pk == pk)
         self.current, self.ways = current, deciding.ways_out(plan, current)
+        self.missing = deciding.still_missing(plan, current)
+        self.currency = plan.order.currency if plan.order else ""
 
     def back(self) -> str:
         return way_back(self.request, desk_url("attention"))
 
     def ask(self, **more: Any) -> HttpResponse:
-        agreed = self.ways.refund if self.way == "refund" else None
-        return super().ask(attention=self.attention, agreed=agreed, **more)
+        agreed = {"refund": self.ways.refund, "accept": self.missing}.get(self.way)
+        return super().ask(attention=self.current, agreed=agreed, **more)
 
     def why_not(self) -> str:
         if getattr(self.ways, self.way):
@@ -186,6 +194,7 @@ class DecideView(Asked):
 
     def question(self) -> str:
         told = {"order": self.of_order, "amount": "", "came": ""}
+        told["missing"] = words.money(self.missing, self.currency)
         invoice = self.current.invoice
         if invoice is not None:
             told["amount"] = words.money(self.ways.refund, invoice.currency)
@@ -197,15 +206,16 @@ class DecideView(Asked):
 
     def do(self, by: str) -> str:
         decide, done = _WAYS[self.way][2:]
-        # What was said to go back is what goes back, whatever came meanwhile.
-        agreed = {"agreed": self._agreed()} if self.way == "refund" else {}
+        # What was said is what is done, whatever came meanwhile.
+        self.attention.subject = self.request.POST.get("seen", "")
+        agreed = {"agreed": self._agreed()} if self.way in ("refund", "accept") else {}
         decide(self.attention, by=by, **agreed)
         return str(done)
 
     def _agreed(self) -> Decimal:
         try:
-            return Decimal(self.request.POST.get("agreed", ""))
-        except InvalidOperation:
+            return Decimal(AMOUNT.clean(self.request.POST.get("agreed", "")))
+        except ValidationError:
             raise deciding.NotAcceptable(_("Look at it again: no amount was agreed to.")) from None
 
 
@@ -231,7 +241,7 @@ _WAYS: dict[str, tuple[Any, ...]] = {
     "resolve": (
         rights.RESOLVE,
         gettext_lazy("Dealt with"),
-        deciding.resolve,
+        deciding.deal_with,
         gettext_lazy("It is noted that this was dealt with."),
     ),
 }
@@ -239,7 +249,9 @@ _WAYS: dict[str, tuple[Any, ...]] = {
 
 _QUESTIONS = {
     "refund": gettext_lazy("Refund %(amount)s to the payer of %(order)s."),
-    "accept": gettext_lazy("Let the %(came)s that came pay %(order)s."),
+    "accept": gettext_lazy(
+        "Let the %(came)s that came pay %(order)s, which waits for %(missing)s."
+    ),
     "gone": gettext_lazy("Take the invoice of %(order)s for gone."),
     "resolve": gettext_lazy("Note that this fact about %(order)s was dealt with."),
 }
@@ -275,13 +287,24 @@ class DealtWithView(DeskPage):
             context = {"chosen": chosen, "back": back}
             return render(request, "oscar_rehive/dashboard/dealt_with.html", context)
         by = who(request.user)
+        for one in chosen:
+            one.subject = request.POST.get(f"seen-{one.pk}", "")  # as the question told it
         done = sum(deciding.resolve(one, by=by) for one in chosen)
         told = ngettext("%d fact was dealt with.", "%d facts were dealt with.", done) % done
         messages.success(request, told)
+        left = len(chosen) - done
+        if left:
+            told = ngettext(
+                "%d fact has changed since: look at it again.",
+                "%d facts have changed since: look at them again.",
+                left,
+            )
+            messages.warning(request, told % left)
         return redirect(back)
 
     def _chosen(self) -> list[Attention]:
-        keys = [int(key) for key in self.request.POST.getlist("fact") if key.isdecimal()]
+        told = self.request.POST.getlist("fact")
+        keys = [int(key) for key in told if key.isdecimal() and len(key) <= MOST_DIGITS]
         found = Attention.objects.filter(resolved_at=None, pk__in=keys[:PER_PAGE])
         return list(found.select_related("payment").order_by("raised_at", "pk"))
 

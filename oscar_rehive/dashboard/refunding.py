@@ -39,6 +39,8 @@ class RefundForm(forms.Form):
     )
     # The refund's own: a double click must not give the money back twice.
     key = forms.UUIDField(widget=forms.HiddenInput)
+    # What the question said that is left, in smallest units.
+    left = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, invoice: Invoice, left: int, excess: int, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -131,7 +133,8 @@ class RefundView(Asked):
         if not self.form.is_valid():
             return self.ask(form=self.form)
         # From here on the amount is fixed, whatever "all" or "the excess" may be by then.
-        return self.ask(form=None, fixed={**self.form.cleaned_data, "amount": self._amount()})
+        fixed = {**self.form.cleaned_data, "amount": self._amount(), "left": self.left}
+        return self.ask(form=None, fixed=fixed)
 
     def _amount(self) -> str:
         return shown(self.form.cleaned_data["amount"])
@@ -163,7 +166,12 @@ class RefundView(Asked):
             raise refunding.NotRefundable(problems)
         data = form.cleaned_data
         refunding.refund(
-            self.invoice, data["amount"], reason=data["reason"], by=by, key=data["key"]
+            self.invoice,
+            data["amount"],
+            reason=data["reason"],
+            by=by,
+            key=data["key"],
+            left=data["left"] or 0,
         )
         amount = words.money(data["amount"], self.invoice.currency)
         return _("A refund of %s was asked for; Rehive pays it out.") % amount

@@ -15,9 +15,14 @@ from oscar_rehive.payments.plans import Plan
 from oscar_rehive.payments.settling import refresh
 from oscar_rehive.payments.signs import money_is_here_or_comes
 from oscar_rehive.rehive.exceptions import RehiveError
+from oscar_rehive.remembering import claim, forget
 from oscar_rehive.shop import get_shop
 
 _PAYABLE = (Invoice.State.OPENING, Invoice.State.OPEN)
+
+
+MAIL_AGAIN_SECONDS = 60
+"""So long the same mail is not sent again: two clicks are one."""
 
 
 class NotClosable(Exception):
@@ -25,7 +30,7 @@ class NotClosable(Exception):
 
 
 class NothingToSend(Exception):
-    """The order cannot be paid, or there is nobody to mail; the message says so."""
+    """The order cannot be paid, there is nobody to mail, or the mail was sent just now; the message says so."""
 
 
 def ask_now(number: str, *, by: str) -> int:
@@ -90,10 +95,15 @@ def cancel_order(number: str, *, by: str) -> bool:
 
 
 def send_pay_link(payment: OrderPayment, url: str, *, by: str) -> None:
-    """Mail ``url``, where the order of ``payment`` can be paid, to its customer. Raises ``NotSent``."""
+    """Mail ``url``, where the order of ``payment`` can be paid, to its customer. Raises ``NotSent``, and
+    ``NothingToSend`` where that was done a moment ago."""
+    sent = f"oscar_rehive:pay_link:{payment.pk}"
+    if not claim(sent, MAIL_AGAIN_SECONDS):
+        raise NothingToSend("This mail was sent a moment ago. Wait a minute to send it once more.")
     try:
         get_shop().send_pay_link(payment.order_number, url=url, language=payment.language)
     except Exception as error:  # whatever a shop's mail backend raises
+        forget(sent)
         raise NotSent(error) from error
     _note(payment.order_number, f"{by} had the address for paying mailed to the customer.")
 

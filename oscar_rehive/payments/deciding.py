@@ -52,7 +52,7 @@ _NOTHING = Decimal(0)
 
 
 class NotAcceptable(Exception):
-    """The order is no longer waiting for this payment."""
+    """It was decided already, or has changed since; the message says so."""
 
 
 @dataclass(frozen=True)
@@ -128,9 +128,16 @@ def can_be_gone(attention: Attention) -> bool:
     return attention.resolved_at is None or (waits and attention.resolved_by != KNOWN_AGAIN)
 
 
-def accept(attention: Attention, *, by: str) -> None:
-    """Let the money of ``attention`` pay the order. Raises ``NotAcceptable``, or ``RehiveError`` where
-    Rehive cannot be asked what of it went back in its own app."""
+def still_missing(plan: Plan, attention: Attention) -> Decimal:
+    """What the order waits for without the money of ``attention``, in the order's currency."""
+    return max(plan.missing(without=attention.invoice), _NOTHING)
+
+
+def accept(attention: Attention, *, by: str, agreed: Decimal | None = None) -> None:
+    """Let the money of ``attention``, which is as ``by`` has seen it, pay the order; ``agreed`` is what
+    ``by`` was told that the order waits for (None: whatever it is). Raises ``NotAcceptable``, also where
+    either has changed, or ``RehiveError`` where Rehive cannot be asked what of it went back in its own
+    app."""
     if attention.invoice is not None and can_accept(attention):
         follow(attention.invoice, Entry.Source.STAFF)
 
@@ -144,6 +151,14 @@ def accept(attention: Attention, *, by: str) -> None:
         )
         if current.invoice_id is None or not waiting or not can_accept(current):
             raise NotAcceptable("This payment cannot be accepted (any more).")
+        _insist_on_what_was_seen(current, attention)
+        missing = still_missing(plan, current)
+        if agreed is not None and agreed != missing:
+            # What is missing is forgiven, and the order may have been edited since.
+            raise NotAcceptable(
+                f"The order waits for {shown(missing)} by now, and no longer for {shown(agreed)}: look at"
+                " it again."
+            )
         invoice = plan.invoice(current.invoice_id)
         # What is missing is forgiven, so it must not be payable any more (P5).
         invoice.close_due = invoice.state == Invoice.State.OPEN
@@ -158,9 +173,9 @@ def accept(attention: Attention, *, by: str) -> None:
 
 
 def give_back(attention: Attention, *, by: str, agreed: Decimal | None = None) -> None:
-    """Refund what ``attention`` is about; ``agreed`` is how much of the invoice's currency ``by`` was told
-    that this is (None: whatever it is). Raises ``NotAcceptable``, also where it is another amount by now,
-    or what ``refund_decided`` raises."""
+    """Refund what ``attention``, which is as ``by`` has seen it, is about; ``agreed`` is how much of the
+    invoice's currency ``by`` was told that this is (None: whatever it is). Raises ``NotAcceptable``, also
+    where it is another amount by now, or what ``refund_decided`` raises."""
     if attention.invoice is None:
         raise NotAcceptable("There is nothing to refund.")
 
@@ -190,7 +205,13 @@ def _undecided(attention: Attention) -> Attention:
     current = Attention.objects.get(pk=attention.pk)
     if current.resolved_at is not None:
         raise NotAcceptable(f"This was decided already, by {current.resolved_by}.")
+    _insist_on_what_was_seen(current, attention)
     return current
+
+
+def _insist_on_what_was_seen(current: Attention, seen: Attention) -> None:
+    if current.subject != seen.subject:
+        raise NotAcceptable("This has changed since: look at it again.")
 
 
 def take_for_gone(attention: Attention, *, by: str) -> None:
@@ -216,8 +237,13 @@ def take_for_gone(attention: Attention, *, by: str) -> None:
 
 
 def resolve(attention: Attention, *, by: str) -> bool:
-    """Note that ``by`` has dealt with ``attention``, if nobody else has; whether it was so."""
-    resolved = Attention.objects.filter(pk=attention.pk, resolved_at=None).update(
-        resolved_at=timezone.now(), resolved_by=by[:150]
-    )
-    return bool(resolved)
+    """Note that ``by`` has dealt with ``attention``, if nobody else has, and if it is as ``by`` has seen it:
+    a fact that has grown since is not raised again. Whether it was so."""
+    same = Attention.objects.filter(pk=attention.pk, subject=attention.subject, resolved_at=None)
+    return bool(same.update(resolved_at=timezone.now(), resolved_by=by[:150]))
+
+
+def deal_with(attention: Attention, *, by: str) -> None:
+    """The same; raises ``NotAcceptable`` where it was not so."""
+    if not resolve(attention, by=by):
+        _undecided(attention)

@@ -14,7 +14,7 @@ from oscar_rehive.payments.plans import Plan
 from oscar_rehive.payments.refunds_told import IN_FLIGHT, book_refunds, take_refund
 from oscar_rehive.payments.settling import client_of, follow, noted_elsewhere
 from oscar_rehive.rehive.exceptions import RehiveError
-from oscar_rehive.rehive.money import InexactAmount, from_units, to_units
+from oscar_rehive.rehive.money import InexactAmount, from_units, shown, to_units
 from oscar_rehive.rehive.wire import RemoteRefund
 
 __all__ = ["IN_FLIGHT", "NotRefundable", "follow", "refund", "refund_decided", "refundable"]
@@ -35,16 +35,28 @@ def units_left(invoice: Invoice) -> int:
 
 
 def refund(
-    invoice: Invoice, amount: Decimal, *, reason: str, by: str, key: UUID | None = None
+    invoice: Invoice,
+    amount: Decimal,
+    *,
+    reason: str,
+    by: str,
+    key: UUID | None = None,
+    left: int | None = None,
 ) -> Refund:
     """Ask Rehive to refund ``amount``, in the invoice's currency; ``by`` is who wants it.
 
     ``key`` is the refund's own, given by the form that asks for it, so that a double click on that
-    form is one refund. Raises what ``refund_decided`` raises, ``NotRefundable`` also for an amount
-    with more decimals than the currency has.
+    form is one refund. ``left`` is how much ``by`` was told that is left of the invoice, in smallest units
+    (None: whatever it is). Raises what ``refund_decided`` raises, ``NotRefundable`` also for an amount with more decimals than
+    the currency has, and where another amount is left by now: two colleagues may mean the same refund.
     """
 
     def how_much(current: Invoice) -> int:
+        if left not in (None, units_left(current)):
+            raise NotRefundable(
+                f"By now {shown(refundable(current))} {current.currency} is left of it, and no longer what"
+                " you were told: look at it again."
+            )
         try:
             return to_units(amount, current.divisibility)
         except InexactAmount:

@@ -69,7 +69,9 @@ class Desk:
 
     def send(self, form: Any, url: str, **fields: str) -> BeautifulSoup:
         """The page after the form was sent with these fields changed."""
-        told = {one["name"]: one.get("value", "") for one in form.select("input[name]")}
+        told: dict[str, Any] = {}
+        for one in form.select("input[name]"):
+            told.setdefault(one["name"], []).append(one.get("value", ""))
         for radio in form.select("input[type=radio]"):
             del radio["checked"]
         where = form.get("action") or url

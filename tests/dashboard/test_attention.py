@@ -110,7 +110,9 @@ class TestWaysOut:
     def test_let_it_pay_the_order(self, desk: Desk, held: Any) -> None:
         question, page = self.press(desk, "Let this payment pay the order")
 
-        assert question == f"Let the 10.00 USD that came pay order {held.order_number}."
+        assert question == (
+            f"Let the 10.00 USD that came pay order {held.order_number}, which waits for 10.00 USD."
+        )
         assert "The payment pays the order now." in messages(page)
         held.payment.refresh_from_db()
         assert held.payment.paid_at
@@ -192,12 +194,12 @@ class TestManyAtOnce:
         orders = [paid(more=100) for _ in range(3)]
         numbers = [one.number for one in orders[:2]]
 
-        asked, fields, address = self.chosen(desk, *numbers)
+        asked, _fields, address = self.chosen(desk, *numbers)
         assert said(asked, QUESTION) == "Note that these 2 facts were dealt with."
         assert not Attention.objects.exclude(resolved_at=None).exists()
 
-        after = desk.client.post(address, {**fields, "sure": "yes"}, follow=True)
-        assert "2 facts were dealt with." in after.content.decode()
+        after = desk.send(asked.select_one("form:has([name=sure])"), address)
+        assert "2 facts were dealt with." in messages(after)
         done = Attention.objects.exclude(resolved_at=None)
         assert sorted(done.values_list("payment__order_number", flat=True)) == sorted(numbers)
         assert {one.resolved_by for one in done} == {"sam"}
@@ -205,10 +207,10 @@ class TestManyAtOnce:
     def test_who_was_first_stays(self, desk: Desk, paid: Any) -> None:
         """A colleague dealt with it between the question and the press."""
         number = paid(more=100).number
-        _asked, fields, address = self.chosen(desk, number)
+        asked, _fields, address = self.chosen(desk, number)
         Attention.objects.update(resolved_at=timezone.now(), resolved_by="kim")
 
-        desk.client.post(address, {**fields, "sure": "yes"}, follow=True)
+        desk.send(asked.select_one("form:has([name=sure])"), address)
 
         assert Attention.objects.get().resolved_by == "kim"
 

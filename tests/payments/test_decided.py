@@ -29,6 +29,7 @@ from oscar_rehive.payments.refunding import refund
 from oscar_rehive.rehive.client import Client
 from oscar_rehive.rehive.exceptions import NotFound
 from tests.steps import (
+    asked,
     moved,
     opened,
     paid_by_cash,
@@ -60,8 +61,12 @@ def test_a_payment_that_was_accepted_is_not_refunded_by_an_older_page(
     held: Invoice, admin_client: Any
 ) -> None:
     attention = Attention.objects.get()
-    for way in ("accept", "refund"):
-        admin_client.post(reverse("dashboard:rehive-attention-decide", args=[attention.pk, way]))
+    pages = [
+        reverse("dashboard:rehive-attention-decide", args=[attention.pk, way])
+        for way in ("accept", "refund")
+    ]
+    for page, fields in [(page, asked(admin_client, page)) for page in pages]:
+        admin_client.post(page, fields)
 
     assert OrderPayment.objects.get().paid_at is not None
     assert not Refund.objects.exists()

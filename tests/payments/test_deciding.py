@@ -19,6 +19,7 @@ from oscar_rehive.payments.deciding import (
 from oscar_rehive.payments.reconciling import reconcile
 from oscar_rehive.payments.refunding import refund, refundable
 from tests.steps import (
+    asked,
     opened,
     payable_at,
     rehive_tells,
@@ -35,8 +36,7 @@ def decide(client: Client, decision: str) -> Any:
     """At the desk."""
     fact = Attention.objects.get()
     address = reverse("dashboard:rehive-attention-decide", args=[fact.pk, decision])
-    agreed = str(refund_offered(fact))
-    return client.post(address, {"sure": "yes", "agreed": agreed}, follow=True)
+    return client.post(address, asked(client, address), follow=True)
 
 
 @pytest.mark.parametrize(
