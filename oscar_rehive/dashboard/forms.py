@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext_lazy as _
 
 from oscar_rehive import conf
 from oscar_rehive.rehive.statuses import Status
+
+POSSIBLE = [MinValueValidator(date(1970, 1, 1)), MaxValueValidator(date(2999, 12, 31))]
+"""Days. The first and the last of Python's own are none in another time zone."""
 
 
 class SearchForm(forms.Form):
@@ -47,10 +52,16 @@ class SearchForm(forms.Form):
     currency = forms.CharField(label=_("Currency"), required=False, max_length=12)
     business = forms.ChoiceField(label=_("Business"), required=False)
     date_from = forms.DateField(
-        label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+        label=_("From"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        validators=POSSIBLE,
     )
     date_to = forms.DateField(
-        label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+        label=_("To"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        validators=POSSIBLE,
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -84,11 +84,11 @@ def payment_or_404(request: HttpRequest, pk: int) -> OrderPayment:
 
 def way_back(request: HttpRequest, otherwise: str) -> str:
     """Where the visitor came from, as the address or the form tells; ``otherwise`` for what is not a page
-    of this shop."""
+    of this shop. A path: Django takes a word for the name of a page, and fails where there is none."""
     told = request.POST.get("next") or request.GET.get("next") or ""
     hosts = {request.get_host()}
     is_ours = url_has_allowed_host_and_scheme(told, hosts, require_https=request.is_secure())
-    return told if is_ours else otherwise
+    return told if is_ours and told.startswith("/") else otherwise
 
 
 class Asked(DeskPage):

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from oscar_rehive.addresses import without_tokens
-from oscar_rehive.cleaning import storable, without_secrets
+from oscar_rehive.cleaning import storable, storable_text, without_secrets
 from oscar_rehive.dashboard import words
 from oscar_rehive.models import Entry, Invoice
 from oscar_rehive.payments.settling import client_of
@@ -70,7 +70,7 @@ def told_now(invoice: Invoice) -> Told:
     except RehiveError as error:
         trouble = str(error)
     return Told(
-        status=remote.status,
+        status=storable_text(remote.status),
         ways=[_way(quote) for quote in remote.quotes],
         movements=[_movement(one) for one in transactions],
         raw=without_tokens(_readable(remote, transactions)),
@@ -79,27 +79,33 @@ def told_now(invoice: Invoice) -> Told:
 
 
 def _way(quote: Quote) -> Way:
+    code = storable_text(quote.currency.code)
+
     def money(units: int) -> str:
         places = quote.currency.divisibility
         if places is None:  # then nobody knows what a unit of it is
-            return f"{units} ({quote.currency.code})"
-        return words.money(from_units(units, places), quote.currency.code)
+            return f"{units} ({code})"
+        return words.money(from_units(units, places), code)
 
     processor = quote.raw.get("payment_processor")
     told = processor if isinstance(processor, Mapping) else {}
     name = told.get("name") or told.get("unique_string_name") or ""
     return Way(
-        name=str(storable(str(name))),
+        name=storable_text(str(name)),
         quoted=money(quote.amount),
         paid=money(quote.total_paid),
         pending=money(quote.total_pending) if quote.total_pending else "",
-        status=quote.status,
+        status=storable_text(quote.status),
     )
 
 
 def _movement(transaction: Transaction) -> Movement:
     status = transaction.status or ("settled" if transaction.settled else "pending")
-    return Movement(transaction.code, status, sorted(set(_chain(transaction.raw, 0))))
+    return Movement(
+        code=storable_text(transaction.code),
+        status=storable_text(status),
+        chain=sorted(set(_chain(transaction.raw, 0))),
+    )
 
 
 def _chain(value: Any, level: int) -> Iterator[tuple[str, str]]:
@@ -108,7 +114,7 @@ def _chain(value: Any, level: int) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
         for name, item in value.items():
             if name in CHAIN and isinstance(item, (str, int)):
-                yield str(name), str(storable(str(item)))
+                yield str(name), storable_text(str(item))
             else:
                 yield from _chain(item, level + 1)
     elif isinstance(value, list):

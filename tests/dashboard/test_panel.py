@@ -8,8 +8,18 @@ import pytest
 
 from oscar_rehive.models import OrderPayment
 from oscar_rehive.payments.cancelling import cancel_order, look_at_order
+from oscar_rehive.rehive.client import Client as Rehive
+from oscar_rehive.rehive.wire import Currency, Quote, Transaction
 from tests.dashboard.conftest import Desk, desk_page, invoice_of, payment_of, said
-from tests.steps import delivered, moved, opened, other_source, settled, window_over
+from tests.steps import (
+    delivered,
+    moved,
+    opened,
+    other_source,
+    rehive_tells,
+    settled,
+    window_over,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -147,6 +157,22 @@ class TestWhatRehiveTellsNow:
         assert 'Its status is "paid"' in page.get_text()
         assert "24.90 USD" in page.select_one("tbody").get_text()
         assert invoice.remote_id in page.select_one("pre").get_text()
+
+    def test_whatever_letters_it_uses(
+        self, desk: Desk, paid: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Half a letter, which JSON can say, cannot be sent to a browser: an error page came."""
+        pk, half = invoice_of(paid()).pk, "\ud800"
+        quote = Quote(Currency(f"B{half}", 2), 100, 100, 100, half, {})
+        movement = Transaction(f"tx{half}", True, half, {"tx_hash": half})
+        rehive_tells(monkeypatch, status=half, quotes=(quote, quote))
+        monkeypatch.setattr(Rehive, "transactions", lambda *a: iter([movement]))
+
+        page = desk.page(desk_page("invoice", pk)).get_text()
+
+        assert 'Its status is "?".' in page
+        assert "1.00 B?" in page
+        assert "tx?" in page
 
     def test_or_why_it_cannot_be_had(self, desk: Desk, paid: Any, rehive: Any) -> None:
         invoice = invoice_of(paid())

@@ -40,7 +40,7 @@ AT_THE_DESK: tuple[Mutation, ...] = (
     Mutation(
         "nobody is led out of the shop",
         f"{DESK}/pages.py",
-        "return told if is_ours else otherwise",
+        'return told if is_ours and told.startswith("/") else otherwise',
         "return told or otherwise",
         ACTIONS,
     ),
