@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -190,6 +191,11 @@ def _cell(value: object) -> str:
     return str(value) if isinstance(value, int) else _harmless(str(value))
 
 
+_FORMULA = re.compile(r"(^|[;\t\r\n])(?=\s*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
+"""Where spreadsheets take what follows for a formula. Some begin a new cell at a semicolon or a tab, whatever
+stands between commas; some take the wide letters for the narrow ones."""
+
+
 def _harmless(text: str) -> str:
-    """Spreadsheets take a text that begins so for a formula, and customers choose their names."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    """Customers choose their names."""
+    return _FORMULA.sub(r"\1'", text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,8 @@ from django.utils import timezone
 from oscar.test.factories import UserFactory
 
 from oscar_rehive.dashboard import payments
+from oscar_rehive.dashboard.listing import PaymentRow, as_csv
+from oscar_rehive.dashboard.orders import Customer
 from oscar_rehive.models import Attention, Delivery, Invoice, OrderPayment
 from oscar_rehive.payments.cancelling import cancel_order
 from oscar_rehive.payments.opening import open_invoice
@@ -210,6 +213,26 @@ class TestTheFile:
         (row,) = self.rows(desk, "&status=failed")[1:]
 
         assert row[3].startswith("'=")
+
+    @pytest.mark.parametrize(
+        ("name", "shown"),
+        [
+            ("=1", "'=1"),
+            ("\uff1d1", "'\uff1d1"),  # the wide letter
+            ("\n=1", "'\n'=1"),
+            (" =1", "' =1"),
+            ("Jane;=1;@x", "Jane;'=1;'@x"),  # where a semicolon stands between cells
+            ("Jane\t+1", "Jane\t'+1"),
+            ("Jane Doe-Roe; jun. @ home", "Jane Doe-Roe; jun. @ home"),
+        ],
+    )
+    def test_nor_what_a_spreadsheet_may_take_for_one(self, name: str, shown: str) -> None:
+        customer = Customer(name, "", "", "")
+        row = PaymentRow("1", "", timezone.now(), "", customer, "", "", "", "", "", "", 0)
+
+        (read,) = csv.reader(io.StringIO(as_csv(row), newline=""))
+
+        assert read[3] == shown
 
 
 def test_nobody_has_paid_yet(desk: Desk) -> None:

@@ -89,8 +89,8 @@ AT_THE_DESK: tuple[Mutation, ...] = (
     Mutation(
         "no cell of the file is a formula",
         f"{DESK}/listing.py",
-        """return f"'{text}" if text.startswith""",
-        """return f"'{text}" if not text and text.startswith""",
+        r"""return _FORMULA.sub(r"\1'", text)""",
+        "return text",
         ("tests/dashboard/test_payments.py",),
     ),
 )
