@@ -9,7 +9,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from oscar_rehive.models import Attention, Note, OrderPayment
+from oscar_rehive.models import Attention, Delivery, Note, OrderPayment
+from oscar_rehive.payments.opening import open_invoice
+from oscar_rehive.tokens import payment_token
 
 pytestmark = pytest.mark.django_db
 
@@ -46,3 +48,22 @@ def test_a_fact_is_shown_with_its_notes_and_without_buttons(
     for answer in (page, listed):
         assert 'name="decision"' not in answer.content.decode()
         assert "Mark as resolved" not in answer.content.decode()
+
+
+def test_opens_no_page_of_the_shoppers(
+    rehive: Any, place_order: Any, admin_client: Client, settings: Any
+) -> None:
+    """Whoever may look at an invoice could cancel its order: Rehive pastes the return address into that of its
+    page. Bodies that older versions have stored have it as well."""
+    order = place_order()
+    token = payment_token(order.number)
+    back = f"https://shop.example.com/rehive/return/{token}/"
+    secret = settings.OSCAR_REHIVE["WEBHOOK_SECRET"]
+    delivery = Delivery.objects.create(body=f'{{"back": "{back}", "note": "{secret}"}}')
+    pages = {"invoice": open_invoice(order.number, return_url=back).pk, "delivery": delivery.pk}
+
+    for model, pk in pages.items():
+        page = admin_client.get(reverse(f"admin:oscar_rehive_{model}_change", args=[pk]))
+        assert "/rehive/return/[removed]/" in page.content.decode()
+        assert token not in page.content.decode()
+        assert secret not in page.content.decode()

@@ -11,8 +11,9 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from oscar_rehive.addresses import without_tokens
 from oscar_rehive.admin.pages import ReadOnly
-from oscar_rehive.cleaning import storable_text
+from oscar_rehive.cleaning import storable_text, without_secrets
 from oscar_rehive.models import Delivery, RefusedDeliveries
 
 
@@ -43,13 +44,14 @@ class DeliveryAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # as
 
     @admin.display(description=_("body"))
     def readable_body(self, delivery: Delivery) -> str:
-        """The JSON as people read it; what is none, or is nested too deeply, as it came."""
+        """The JSON as people read it; what is none, or is nested too deeply, as it came. Without what older
+        versions have stored: secrets, and addresses of payments."""
         try:
             text = json.dumps(json.loads(delivery.body), indent=2, ensure_ascii=False)
         except (ValueError, RecursionError):
             text = delivery.body
         # Halves of letters that were written by their numbers are none in what was stored.
-        text = storable_text(text)
+        text = without_tokens(without_secrets(storable_text(text)))
         return format_html('<pre style="white-space: pre-wrap">{}</pre>', text)
 
 

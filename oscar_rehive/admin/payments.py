@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
+from oscar_rehive.addresses import without_tokens
 from oscar_rehive.admin.pages import ReadOnly
 from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment, Refund
 from oscar_rehive.rehive.money import from_units, shown
@@ -75,6 +76,13 @@ class InvoiceAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # as 
     list_filter = ("state", "remote_status", "close_due", "currency")
     search_fields = ("payment__order_number", "remote_id")
     list_select_related = ("payment",)
+    exclude = ("redirect_url",)
+    readonly_fields = ("hosted_page",)
+
+    @admin.display(description=_("hosted page"))
+    def hosted_page(self, invoice: Invoice) -> str:
+        """Without the return address in it, by which whoever looks could cancel the order."""
+        return without_tokens(invoice.redirect_url)
 
 
 @admin.register(Refund)
