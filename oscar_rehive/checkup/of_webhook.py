@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import requests
 
 NAME = "webhook-address"
+NOBODY_THERE = "ConnectionError"
+"""What requests calls it where a name is not known, or nobody takes the call."""
 
 
 def address(base_url: str = "") -> str:
@@ -52,6 +54,13 @@ class Call:
     is_ours: bool = False
     has_arrived: bool = False
     fault: str = ""
+
+    @property
+    def may_be_a_shop(self) -> bool:
+        """Whether a shop may live there that is closed to strangers, or has trouble at this moment."""
+        if not self.status:
+            return self.fault != NOBODY_THERE
+        return self.status in (401, 403, 408, 429) or self.status >= 500
 
 
 class _SecretAuth:

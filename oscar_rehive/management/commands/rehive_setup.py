@@ -181,11 +181,12 @@ class Command(BaseCommand):
         there = registered_for(client, url, conf.current().webhook_secrets)
         moved = []
         for hook in () if anew else there.elsewhere:
-            if of_webhook.call(hook.url).status == 401:
+            if of_webhook.call(hook.url).may_be_a_shop:
                 # A copy of the shop, say, that was given the same secret: it would not be told any more.
                 self.stdout.write(
-                    f"  Another shop answers at {hook.url} with the secret of this one: it is left as it is."
-                    " Give each shop a secret of its own."
+                    f"  Another shop answers at {hook.url}, or may, with the secret of this one: it is left as"
+                    " it is. Give each shop a secret of its own; delete the webhook in Rehive's app if there is"
+                    " no shop any more."
                 )
             else:
                 moved.append(hook)

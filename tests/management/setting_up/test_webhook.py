@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from oscar_rehive.checkup import of_webhook
+from oscar_rehive.checkup.of_webhook import Call
 from oscar_rehive.simulator.process import SimulatorProcess
 from tests.management.conftest import registered
 from tests.management.setting_up.conftest import SECRET, SetUp
@@ -65,6 +67,29 @@ class TestTheWebhook:
         assert code == 0
         assert registered(rehive) == [copy, shop.webhook]
         assert any("Give each shop a secret of its own" in line for line in lines)
+
+    @pytest.mark.parametrize(
+        "answer",
+        [Call(503), Call(403), Call(429), Call(0, fault="ReadTimeout"), Call(0, fault="SSLError")],
+    )
+    def test_so_is_one_that_is_in_trouble_just_now(
+        self,
+        shop: Any,
+        rehive: SimulatorProcess,
+        set_up: SetUp,
+        monkeypatch: pytest.MonkeyPatch,
+        answer: Call,
+    ) -> None:
+        """The real shop was restarted while its copy was set up, and was not told any more."""
+        real = of_webhook.call
+        monkeypatch.setattr(
+            of_webhook, "call", lambda url, *a: answer if url == ELSEWHERE else real(url, *a)
+        )
+        rehive.register_webhook(ELSEWHERE, SECRET)
+
+        assert set_up()[0] == 0
+
+        assert registered(rehive) == [ELSEWHERE, shop.webhook]
 
     def test_one_that_rehive_has_disabled_is_registered_anew(
         self, shop: Any, rehive: SimulatorProcess, set_up: SetUp
