@@ -70,7 +70,7 @@ def told_now(invoice: Invoice) -> Told:
     except RehiveError as error:
         trouble = str(error)
     return Told(
-        status=storable_text(remote.status),
+        status=remote.status,
         ways=[_way(quote) for quote in remote.quotes],
         movements=[_movement(one) for one in transactions],
         raw=without_tokens(_readable(remote, transactions)),
@@ -79,13 +79,11 @@ def told_now(invoice: Invoice) -> Told:
 
 
 def _way(quote: Quote) -> Way:
-    code = storable_text(quote.currency.code)
-
     def money(units: int) -> str:
         places = quote.currency.divisibility
         if places is None:  # then nobody knows what a unit of it is
-            return f"{units} ({code})"
-        return words.money(from_units(units, places), code)
+            return f"{units} ({quote.currency.code})"
+        return words.money(from_units(units, places), quote.currency.code)
 
     processor = quote.raw.get("payment_processor")
     told = processor if isinstance(processor, Mapping) else {}
@@ -95,17 +93,13 @@ def _way(quote: Quote) -> Way:
         quoted=money(quote.amount),
         paid=money(quote.total_paid),
         pending=money(quote.total_pending) if quote.total_pending else "",
-        status=storable_text(quote.status),
+        status=quote.status,
     )
 
 
 def _movement(transaction: Transaction) -> Movement:
     status = transaction.status or ("settled" if transaction.settled else "pending")
-    return Movement(
-        code=storable_text(transaction.code),
-        status=storable_text(status),
-        chain=sorted(set(_chain(transaction.raw, 0))),
-    )
+    return Movement(transaction.code, status, sorted(set(_chain(transaction.raw, 0))))
 
 
 def _chain(value: Any, level: int) -> Iterator[tuple[str, str]]:

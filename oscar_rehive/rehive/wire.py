@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from oscar_rehive.rehive.exceptions import Unintelligible
+from oscar_rehive.rehive.exceptions import Unintelligible, clean
 from oscar_rehive.rehive.money import check_divisibility
 
 Payload = Mapping[str, Any]
@@ -183,7 +183,7 @@ def read_business(payload: Any) -> Business:
     data = _object(payload, "business")
     return Business(
         id=_id(data, "business"),
-        name=_text(data.get("name")),
+        name=clean(_text(data.get("name"))),
         status=_text(data.get("status")),
         currency=_currency(data.get("currency"), "business"),
         raw=data,
@@ -201,11 +201,11 @@ def read_invoice(payload: Any) -> RemoteInvoice:
     quotes = data.get("payment_processor_quotes")
     return RemoteInvoice(
         id=_id(data, "invoice"),
-        status=status,
+        status=_text(status),
         amount=_units(data.get("request_amount"), "invoice's request_amount"),
         currency=_currency(data.get("request_currency"), "invoice"),
         reference=_text(data.get("request_reference")),
-        redirect_url=_text(data.get("redirect_url")),
+        redirect_url=_as_told(data.get("redirect_url")),
         metadata=metadata if isinstance(metadata, Mapping) else {},
         quotes=tuple(_quote(quote) for quote in quotes) if isinstance(quotes, list) else (),
         refunded=data.get("refunded") is True,
@@ -382,6 +382,12 @@ def _optional_int(value: Any) -> int | None:
 
 
 def _text(value: Any) -> str:
+    """As text, without halves of letters: JSON can say them, and no page or terminal can show them."""
+    text = _as_told(value)
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _as_told(value: Any) -> str:
     if isinstance(value, str):
         return value
     return "" if _optional_int(value) is None else str(value)

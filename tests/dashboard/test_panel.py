@@ -9,14 +9,13 @@ import pytest
 from oscar_rehive.models import OrderPayment
 from oscar_rehive.payments.cancelling import cancel_order, look_at_order
 from oscar_rehive.rehive.client import Client as Rehive
-from oscar_rehive.rehive.wire import Currency, Quote, Transaction
+from oscar_rehive.rehive.wire import read_invoice, read_transaction
 from tests.dashboard.conftest import Desk, desk_page, invoice_of, payment_of, said
 from tests.steps import (
     delivered,
     moved,
     opened,
     other_source,
-    rehive_tells,
     settled,
     window_over,
 )
@@ -162,11 +161,18 @@ class TestWhatRehiveTellsNow:
         self, desk: Desk, paid: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Half a letter, which JSON can say, cannot be sent to a browser: an error page came."""
-        pk, half = invoice_of(paid()).pk, "\ud800"
-        quote = Quote(Currency(f"B{half}", 2), 100, 100, 100, half, {})
-        movement = Transaction(f"tx{half}", True, half, {"tx_hash": half})
-        rehive_tells(monkeypatch, status=half, quotes=(quote, quote))
-        monkeypatch.setattr(Rehive, "transactions", lambda *a: iter([movement]))
+        pk, half, invoice = invoice_of(paid()).pk, "\ud800", Rehive.invoice
+        quote = {"currency": {"code": f"B{half}", "divisibility": 2}, "total_paid": 100}
+        quote |= {"status": half, "payment_processor": {"name": half}}
+        movement = {"rehive_code": f"tx{half}", "status": half, "metadata": {"tx_hash": half}}
+
+        def told(*args: Any) -> Any:
+            raw = invoice(*args).raw
+            return read_invoice({**raw, "status": half, "payment_processor_quotes": [quote]})
+
+        monkeypatch.setattr(Rehive, "invoice", told)
+        movements = [read_transaction(movement)]
+        monkeypatch.setattr(Rehive, "transactions", lambda *args: iter(movements))
 
         page = desk.page(desk_page("invoice", pk)).get_text()
 

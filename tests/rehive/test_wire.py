@@ -372,6 +372,19 @@ def test_a_business_takes_payments_once_it_is_verified(status: Any, verified: bo
     assert wire.read_business(changed(BUSINESS, "status", status)).is_verified is verified
 
 
+def test_half_letters_are_not_handed_on() -> None:
+    """JSON can say them; a page or a terminal that is to show them fails."""
+    half = "\ud83d"
+    told = {"code": f"B{half}", "divisibility": 2}
+
+    named = {"name": f"A{half}\x1b[2J\n", "status": half, "currency": told}
+    business = wire.read_business({**BUSINESS, **named})
+    invoice = wire.read_invoice({**INVOICE, "status": half, "request_reference": half})
+
+    assert (business.name, business.status, business.currency.code) == ("A??[2J ", "?", "B?")
+    assert (invoice.status, invoice.reference) == ("?", "?")
+
+
 def _amounts(told: wire.RemoteInvoice) -> list[int]:
     return [
         told.amount,
