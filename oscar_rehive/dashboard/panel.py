@@ -23,7 +23,7 @@ from oscar_rehive.payments.by_hand import why_not_closable
 from oscar_rehive.payments.carrying_out import case_of
 from oscar_rehive.payments.deciding import WaysOut, ways_out
 from oscar_rehive.payments.plans import Plan
-from oscar_rehive.payments.progress import Progress, Stage, progress_from
+from oscar_rehive.payments.progress import FINAL, Progress, Stage, progress_from
 from oscar_rehive.rehive.money import from_units
 from oscar_rehive.tokens import token_of
 
@@ -302,13 +302,14 @@ def why_not_cancellable(plan: Plan, progress: Progress | None) -> str:
         return _("The order is gone.")
     if progress.stage is Stage.ENDING:
         return _("The order is being cancelled already, as soon as Rehive answers.")
-    if plan.payment.is_settled:
+    if plan.has_money() and not plan.payment.is_settled:
+        return _(
+            "Money for this order is here or on its way. Decide about that money first, or refund it."
+        )
+    # Also of what was paid in another way, or has another status by now: it would be left as it is.
+    if plan.payment.is_settled or progress.stage in FINAL:
         return _(
             "Nothing is awaited for this order any more. Give it another status on its own page; what is"
             " paid can be refunded."
-        )
-    if plan.has_money():
-        return _(
-            "Money for this order is here or on its way. Decide about that money first, or refund it."
         )
     return ""

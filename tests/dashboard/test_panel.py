@@ -16,6 +16,7 @@ from tests.steps import (
     moved,
     opened,
     other_source,
+    paid_by_cash,
     settled,
     window_over,
 )
@@ -89,6 +90,23 @@ class TestOneSentence:
 
         assert said(panel).startswith("Paid in another way")
         assert "Paid in other ways 10.00 USD" in " ".join(panel.get_text(" ").split())
+
+
+@pytest.mark.parametrize("by", ["cash", "staff"])
+def test_what_is_not_awaited_is_not_cancelled_here(
+    desk: Desk, rehive: Any, place_order: Any, by: str
+) -> None:
+    """It was offered, and "which is not paid" was said of an order that had been paid in cash."""
+    order = place_order()
+    opened(order)
+    if by == "cash":
+        paid_by_cash(order)
+    else:
+        moved(order, "Being processed")
+
+    assert "Cancel the order" not in desk.panel(order).get_text()
+    page = desk.page(desk_page("cancel", payment_of(order).pk))
+    assert "Nothing is awaited" in said(page, "[data-why-not]")
 
 
 def test_the_sums_are_in_the_orders_currency(desk: Desk, paid: Any) -> None:
