@@ -3,6 +3,7 @@ order, mail the way to pay."""
 
 from __future__ import annotations
 
+from django.core.exceptions import ImproperlyConfigured
 from django.shortcuts import get_object_or_404
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
@@ -11,13 +12,14 @@ from django.utils.translation import gettext_lazy
 
 from oscar_rehive.dashboard import rights, words
 from oscar_rehive.dashboard.orders import address_of
-from oscar_rehive.dashboard.pages import Asked, payment_or_404
+from oscar_rehive.dashboard.pages import Asked, NotYet, payment_or_404
 from oscar_rehive.dashboard.panel import pay_link, progress_of, why_not_cancellable
 from oscar_rehive.models import Entry, Invoice, OrderPayment
 from oscar_rehive.payments import by_hand
 from oscar_rehive.payments.account import account_of
 from oscar_rehive.payments.carrying_out import case_of
 from oscar_rehive.payments.plans import Plan
+from oscar_rehive.rehive.exceptions import RehiveError
 
 
 def where_it_stands(payment: OrderPayment) -> tuple[Plan, str]:
@@ -78,7 +80,15 @@ class CancelView(Acted):
         ]
 
     def do(self, by: str) -> str:
-        if by_hand.cancel_order(self.payment.order_number, by=by):
+        try:
+            is_done = by_hand.cancel_order(self.payment.order_number, by=by)
+        except (RehiveError, ImproperlyConfigured) as error:
+            waits = _(
+                "It is noted: the order will be cancelled by itself, as soon as Rehive says that nothing was"
+                " paid."
+            )
+            raise NotYet(f"{error} {waits}") from None
+        if is_done:
             return _("The order is cancelled.")
         plan, stands = where_it_stands(self.payment)
         if plan.payment.cancel_reason and not plan.payment.is_settled:
@@ -158,7 +168,12 @@ class CloseView(Acted):
         ]
 
     def do(self, by: str) -> str:
-        if by_hand.close_invoice(self.invoice, by=by):
+        try:
+            is_done = by_hand.close_invoice(self.invoice, by=by)
+        except (RehiveError, ImproperlyConfigured) as error:
+            waits = _("It is noted: Rehive is asked again by itself until the invoice is closed.")
+            raise NotYet(f"{error} {waits}") from None
+        if is_done:
             return _("The invoice cannot be paid any more.")
         return _(
             "Rehive has not closed the invoice yet; it is asked again by itself until it has, unless"

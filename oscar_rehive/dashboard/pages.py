@@ -31,12 +31,18 @@ from oscar_rehive.rehive.exceptions import RehiveError
 
 logger = Log(__name__)
 
+
+class NotYet(Exception):
+    """Rehive could not be asked; what was wanted is noted, and done once it can. The message says both."""
+
+
 REFUSALS = (
     NotAcceptable,
     NotCancellable,
     NotClosable,
     NotRefundable,
     NotSent,
+    NotYet,
     NothingToSend,
     RehiveError,
     ImproperlyConfigured,

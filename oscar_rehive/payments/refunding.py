@@ -17,11 +17,32 @@ from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.rehive.money import InexactAmount, from_units, shown, to_units
 from oscar_rehive.rehive.wire import RemoteRefund
 
-__all__ = ["IN_FLIGHT", "NotRefundable", "follow", "refund", "refund_decided", "refundable"]
+__all__ = [
+    "IN_FLIGHT",
+    "NotConfirmed",
+    "NotRefundable",
+    "follow",
+    "refund",
+    "refund_decided",
+    "refundable",
+]
 
 
 class NotRefundable(Exception):
     """More was asked for than is left of what was received; the message says how much is left."""
+
+
+class NotConfirmed(RehiveError):
+    """Rehive gave no usable answer to a refund that was sent: it may be on its way, and counts as given."""
+
+    kind = "not_confirmed"
+    may_have_happened = True
+
+    def __init__(self, error: RehiveError) -> None:
+        super().__init__(
+            f"{error} The refund may be on its way all the same: it is noted, and what became of it is found"
+            " out by itself. Do not ask for it again before that."
+        )
 
 
 def refundable(invoice: Invoice) -> Decimal:
@@ -80,9 +101,9 @@ def refund_decided(
 
     Rehive is asked first what was refunded already: a colleague may have given the same excess back
     in its own app a minute ago, and while that answer was on its way another may have decided
-    otherwise. Raises ``NotRefundable`` before anything is sent. After a ``RehiveError`` with
-    ``may_have_happened`` the refund stays noted, counts as given, and reconcile finds out; it is
-    never simply sent again.
+    otherwise. Raises ``NotRefundable`` before anything is sent. After ``NotConfirmed`` the refund stays
+    noted, counts as given, and reconcile finds out; it is never simply sent again. After any other
+    ``RehiveError`` nothing was given back.
     """
     follow(invoice, Entry.Source.STAFF)
 
@@ -137,6 +158,8 @@ def _send(asked: Refund) -> None:
         )
     except RehiveError as error:
         _note_failed_request(asked, error)
+        if error.may_have_happened:
+            raise NotConfirmed(error) from error
         raise
     _note_answer(asked, remote)
 
