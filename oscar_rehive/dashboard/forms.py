@@ -18,7 +18,7 @@ POSSIBLE = [MinValueValidator(date(1970, 1, 1)), MaxValueValidator(date(2999, 12
 
 class SearchForm(forms.Form):
     """What payments are looked for by; what is empty narrows nothing. Days are those of the shop's time
-    zone."""
+    zone. Who is not of the staff learns nothing of facts, nor of the shop's businesses."""
 
     q = forms.CharField(
         label=_("Search"),
@@ -64,8 +64,11 @@ class SearchForm(forms.Form):
         validators=POSSIBLE,
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, for_staff: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if not for_staff:
+            del self.fields["attention"], self.fields["business"]
+            return
         businesses = conf.as_it_is().businesses.values()
         self.fields["business"].choices = [  # type: ignore[attr-defined]  # a ChoiceField
             ("", _("Any")),

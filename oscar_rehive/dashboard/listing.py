@@ -49,15 +49,16 @@ class PaymentRow:
     attention: int
 
 
-def rows_of(payments: Sequence[OrderPayment]) -> list[PaymentRow]:
-    """What is shown of ``payments``, in as many statements for many as for one."""
+def rows_of(payments: Sequence[OrderPayment], *, for_staff: bool) -> list[PaymentRow]:
+    """What is shown of ``payments``, in as many statements for many as for one. How many facts wait is for
+    the staff alone."""
     keys = [payment.pk for payment in payments]
     customers = customers_of(payments)
     attempts: dict[int, list[Invoice]] = defaultdict(list)
     for invoice in Invoice.objects.filter(payment__in=keys).order_by("attempt"):
         attempts[invoice.payment_id].append(invoice)
     facts = Attention.objects.filter(payment__in=keys, resolved_at=None).order_by()
-    waiting = dict(facts.values_list("payment").annotate(all=Count("pk")))
+    waiting = dict(facts.values_list("payment").annotate(all=Count("pk"))) if for_staff else {}
     return [
         _row(one, attempts[one.pk], customers.get(one.pk), waiting.get(one.pk, 0))
         for one in payments

@@ -52,9 +52,13 @@ class PaymentsView(DeskPage, ListView):  # type: ignore[type-arg]  # generic for
     def is_let_in(self, user: Any) -> bool:
         return rights.may_enter(user)
 
+    def for_staff(self) -> bool:
+        """Or for a user of a partner."""
+        return rights.may(self.request.user, rights.VIEW)
+
     def found(self) -> QuerySet[OrderPayment]:
         """What the search form finds for this user."""
-        self.form = SearchForm(self.request.GET)
+        self.form = SearchForm(self.request.GET, for_staff=self.for_staff())
         self.form.is_valid()  # what is nonsense is told beside its field, and narrows nothing
         return found_by(self.form.cleaned_data, rights.visible_to(self.request.user))
 
@@ -64,7 +68,8 @@ class PaymentsView(DeskPage, ListView):  # type: ignore[type-arg]  # generic for
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if request.GET.get("format") != "csv":
             return super().get(request, *args, **kwargs)
-        answer = StreamingHttpResponse(_lines(self.found()), content_type="text/csv")
+        lines = _lines(self.found(), for_staff=self.for_staff())
+        answer = StreamingHttpResponse(lines, content_type="text/csv")
         answer["Content-Disposition"] = 'attachment; filename="payments.csv"'
         return answer
 
@@ -77,7 +82,9 @@ class PaymentsView(DeskPage, ListView):  # type: ignore[type-arg]  # generic for
         query["format"] = "csv"
         context.update(
             form=self.form,
-            table=PaymentsTable(rows_of(_in_this_order(context["keys"]))),
+            table=PaymentsTable(
+                rows_of(_in_this_order(context["keys"]), for_staff=self.for_staff())
+            ),
             sums=sums_of(keys) if are_all else [],
             count=len(keys),
             most=MOST,
@@ -162,7 +169,7 @@ def sums_of(keys: Sequence[int]) -> list[dict[str, str]]:
     return told
 
 
-def _lines(payments: QuerySet[OrderPayment]) -> Iterator[str]:
+def _lines(payments: QuerySet[OrderPayment], *, for_staff: bool) -> Iterator[str]:
     """All of ``payments`` as a file, some at a time: a shop's year is no reason to run out of memory."""
     yield as_csv(None)
     payments = payments.order_by("-pk")
@@ -173,7 +180,7 @@ def _lines(payments: QuerySet[OrderPayment]) -> Iterator[str]:
         )
         if not part:
             return
-        for row in rows_of(part):
+        for row in rows_of(part, for_staff=for_staff):
             yield as_csv(row)
         last = part[-1].pk
 

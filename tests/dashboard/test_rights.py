@@ -3,6 +3,7 @@ of their own orders and can do nothing about them."""
 
 from __future__ import annotations
 
+import csv
 import uuid
 from typing import Any
 
@@ -235,6 +236,24 @@ class TestUsersOfAPartner:
         listed = partner.page(desk_page("payments")).select_one("table").get_text()
         assert order.number in listed
         assert other.number not in listed
+
+    def test_learn_nothing_of_facts_nor_of_the_shops_businesses(
+        self, partner: Desk, order: Any
+    ) -> None:
+        """The list told and filtered by what the panel keeps from them."""
+        page = partner.page(desk_page("payments"))
+        rows = [
+            list(
+                csv.reader(
+                    b"".join(partner.get(f"{desk_page('payments')}?{more}")).decode().splitlines()
+                )
+            )
+            for more in ("format=csv", "format=csv&attention=waits", "format=csv&business=x")
+        ]
+
+        assert page.select(".badge-danger, [name=attention], [name=business]") == []
+        assert [row[0][-1] for row in rows] == ["open attention"] * 3
+        assert [[one[-1] for one in row[1:]] for row in rows] == [["0"]] * 3
 
     def test_see_nothing_of_an_old_payment_with_their_orders_number(
         self, partner: Desk, order: Any
