@@ -11,6 +11,7 @@ from django.utils import timezone
 from oscar_rehive.models import Attention, Entry, Invoice
 from oscar_rehive.payments.carrying_out import case_of, change
 from oscar_rehive.payments.ending import follow_the_order
+from oscar_rehive.payments.locking import Locked, under_lock
 from oscar_rehive.payments.obstacles import note_excess
 from oscar_rehive.payments.plans import Plan
 from oscar_rehive.payments.refunding import follow, refund_decided, units_left
@@ -240,7 +241,12 @@ def resolve(attention: Attention, *, by: str) -> bool:
     """Note that ``by`` has dealt with ``attention``, if nobody else has, and if it is as ``by`` has seen it:
     a fact that has grown since is not raised again. Whether it was so."""
     same = Attention.objects.filter(pk=attention.pk, subject=attention.subject, resolved_at=None)
-    return bool(same.update(resolved_at=timezone.now(), resolved_by=by[:150]))
+
+    def work(held: Locked) -> bool:
+        return bool(same.update(resolved_at=timezone.now(), resolved_by=by[:150]))
+
+    # Under the lock, for whoever has read there that it waits may let it grow.
+    return under_lock(attention.payment.order_number, work)
 
 
 def deal_with(attention: Attention, *, by: str) -> None:

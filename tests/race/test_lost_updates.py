@@ -13,12 +13,12 @@ from django.db import transaction
 from oscar.core.loading import get_class, get_model
 
 from oscar_rehive.models import Attention, Invoice
-from oscar_rehive.payments import settling
+from oscar_rehive.payments import deciding, settling
 from oscar_rehive.payments.cancelling import cancel_order
 from oscar_rehive.payments.placing import expect_payment
 from oscar_rehive.rehive.exceptions import RehiveError
 from tests.race.threads import SECONDS, InAThread, wait_until_somebody_waits
-from tests.steps import opened, payable_at, told
+from tests.steps import opened, payable_at, settled, told
 
 pytestmark = [
     pytest.mark.postgres,
@@ -166,3 +166,35 @@ def _told_outside(invoice: Invoice) -> Any:
     told_there: list[Any] = []
     InAThread(lambda: told_there.append(told(invoice))).join()
     return told_there[0]
+
+
+def test_a_fact_that_grows_while_it_is_noted_as_dealt_with_waits_still(
+    rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The settling had read that it was open, and wrote 50.00 more into what nobody looks at any more."""
+    invoice = opened(place_order(total="10.00"))
+    rehive.outcome(invoice.remote_id, "pay_more", amount=1250)
+    settled(invoice)
+    fact, done = Attention.objects.get(), []
+    rehive.outcome(invoice.remote_id, "pay_more", amount=5000, force=True)
+    answer = told(invoice)
+    has_read, may_write = threading.Event(), threading.Event()
+    real = settling.settle_news
+
+    def slowly(*args: Any) -> Any:
+        has_read.set()
+        may_write.wait(SECONDS)
+        return real(*args)
+
+    monkeypatch.setattr(settling, "settle_news", slowly)
+    settle = InAThread(lambda: settling.settle(invoice, answer, source="webhook"))
+    assert has_read.wait(SECONDS)
+    staff = InAThread(lambda: done.append(deciding.resolve(fact, by="ann")))
+    wait_until_somebody_waits(or_ended=staff)
+    may_write.set()
+    settle.join()
+    staff.join()
+
+    fact = Attention.objects.get()
+    assert "52.50 USD more" in fact.reason
+    assert (fact.resolved_at, done) == (None, [False])
