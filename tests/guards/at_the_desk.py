@@ -6,6 +6,8 @@ from tests.guards.base import Mutation
 
 DESK = "oscar_rehive/dashboard"
 RIGHTS = ("tests/dashboard/test_rights.py",)
+SEEN = ("tests/dashboard/test_what_was_seen.py",)
+ODD = ("tests/dashboard/test_odd_input.py",)
 ACTIONS = ("tests/dashboard/test_actions.py",)
 
 AT_THE_DESK: tuple[Mutation, ...] = (
@@ -43,6 +45,84 @@ AT_THE_DESK: tuple[Mutation, ...] = (
         'return told if is_ours and told.startswith("/") else otherwise',
         "return told or otherwise",
         ACTIONS,
+    ),
+    Mutation(
+        "a word is no way back",
+        f"{DESK}/pages.py",
+        'is_ours and told.startswith("/")',
+        "is_ours",
+        ODD,
+    ),
+    Mutation(
+        "no more is forgiven than was said",
+        "oscar_rehive/payments/deciding.py",
+        "if agreed is not None and agreed != missing:",
+        "if False:",
+        SEEN,
+    ),
+    Mutation(
+        "what has grown is looked at again",
+        "oscar_rehive/payments/deciding.py",
+        "    if current.subject != seen.subject:\n",
+        "    if False:\n",
+        SEEN,
+    ),
+    Mutation(
+        "what has grown is not dealt with unseen",
+        "oscar_rehive/payments/deciding.py",
+        "pk=attention.pk, subject=attention.subject, resolved_at=None",
+        "pk=attention.pk, resolved_at=None",
+        SEEN,
+    ),
+    Mutation(
+        "a fact is dealt with under the lock",
+        "oscar_rehive/payments/deciding.py",
+        "return under_lock(attention.payment.order_number, work)",
+        "return work(None)  # type: ignore[arg-type]",
+        ("tests/race/test_lost_updates.py",),
+        postgres=True,
+    ),
+    Mutation(
+        "two colleagues do not make one refund twice",
+        "oscar_rehive/payments/refunding.py",
+        "if left not in (None, units_left(current)):",
+        "if False:",
+        SEEN,
+    ),
+    Mutation(
+        "a refund that may have been made is told",
+        "oscar_rehive/payments/refunding.py",
+        "        if error.may_have_happened:\n",
+        "        if False:\n",
+        ("tests/dashboard/test_no_answer.py",),
+    ),
+    Mutation(
+        "two clicks send one mail",
+        "oscar_rehive/payments/by_hand.py",
+        "if not claim(sent, MAIL_AGAIN_SECONDS):",
+        "if False:",
+        SEEN,
+    ),
+    Mutation(
+        "users of a partner learn nothing of facts from the list",
+        f"{DESK}/listing.py",
+        "if for_staff else {}",
+        "if True else {}",
+        RIGHTS,
+    ),
+    Mutation(
+        "what is not awaited is not cancelled",
+        f"{DESK}/panel.py",
+        "plan.payment.is_settled or progress.stage in FINAL",
+        "plan.payment.is_settled",
+        ("tests/dashboard/test_panel.py",),
+    ),
+    Mutation(
+        "the admin opens no page of the shoppers",
+        "oscar_rehive/admin/payments.py",
+        "return without_tokens(invoice.redirect_url)",
+        "return invoice.redirect_url",
+        ("tests/test_admin.py",),
     ),
     Mutation(
         "what was said to go back is what goes back",
