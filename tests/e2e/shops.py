@@ -170,7 +170,8 @@ class Shop:
 
     def reconcile(self) -> None:
         done = self.manage("rehive_reconcile")
-        assert done.returncode == 0, done.stdout + done.stderr
+        # 3: a fact that is new to it, which another test with this shop has raised.
+        assert done.returncode in (0, 3), done.stdout + done.stderr
 
     # Rehive's webhook
 
