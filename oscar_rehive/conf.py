@@ -6,6 +6,7 @@ one reading, so that what is checked is what is used.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
@@ -328,9 +329,7 @@ class _SettingReader(Reader):
     def _tell(self) -> tuple[str, ...]:
         given = self.raw.get("TELL")
         if given is None:
-            # Django's own: names with addresses, or from Django 6 on addresses.
-            managers = getattr(settings, "MANAGERS", ())
-            return tuple(one if isinstance(one, str) else one[1] for one in managers)
+            return self._managers()
         addresses = [given] if isinstance(given, str) else given
         try:
             for address in addresses:
@@ -343,6 +342,20 @@ class _SettingReader(Reader):
             )
             return ()
         return tuple(addresses)
+
+    def _managers(self) -> tuple[str, ...]:
+        # Django's own: names with addresses, or from Django 6 on addresses. It looks at them when it mails them.
+        managers = getattr(settings, "MANAGERS", None) or ()
+        with contextlib.suppress(TypeError, LookupError):
+            found = tuple(one if isinstance(one, str) else one[1] for one in managers)
+            if isinstance(managers, (list, tuple)) and all(isinstance(one, str) for one in found):
+                return found
+        self.wrong(
+            "MANAGERS is not a list of names with mail addresses: nobody is told of what goes wrong.",
+            f'For instance [("Kim", "kim@example.com")]; or name them in {SETTING}["TELL"].',
+            fatal=False,
+        )
+        return ()
 
     def _health_token(self) -> str:
         token = self.raw.get("HEALTH_TOKEN")

@@ -39,6 +39,29 @@ def test_those_who_are_named_are_told_and_nobody_else(
     assert conf.current().tell == told_are
 
 
+@pytest.mark.parametrize("managers", [None, (), []])
+def test_a_shop_without_managers_tells_nobody(configure: Any, settings: Any, managers: Any) -> None:
+    configure()
+    settings.MANAGERS = managers
+
+    assert conf.problems() == ()
+    assert conf.current().tell == ()
+
+
+@pytest.mark.parametrize(
+    "managers", ["kim@example.com", 5, [("Kim",)], [("Kim", None)], [5], [{}], {"Kim": "k@e.com"}]
+)
+def test_managers_that_are_none_stop_no_payment(
+    configure: Any, settings: Any, managers: Any
+) -> None:
+    """Django looks at them when it mails them: nobody else has complained before."""
+    configure()
+    settings.MANAGERS = managers
+
+    assert "MANAGERS" in told()
+    assert conf.current().tell == ()
+
+
 @pytest.mark.parametrize("given", ["kim", ["kim@example.com", "@"], 5, [5], [None], True])
 def test_what_is_no_address_is_complained_of(configure: Any, given: Any) -> None:
     configure(TELL=given)
