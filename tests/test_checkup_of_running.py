@@ -45,6 +45,16 @@ class TestReconcile:
 
         assert (told.severity.value, "rehive_reconcile" in told.mend) == ("error", True)
 
+    def test_a_run_that_a_wrong_clock_has_noted_proves_nothing(self) -> None:
+        """It would for a year, and reconcile could stand still."""
+        ran(ago=61 * MINUTES)
+        ran(ago=-timedelta(days=365))
+
+        assert found("reconcile").sentence == "rehive_reconcile has not run for 61 minutes."
+
+        ran()
+        assert found("reconcile").is_good
+
     def test_that_is_still_to_begin_in_a_new_shop(self, place_order: Any) -> None:
         place_order()
 

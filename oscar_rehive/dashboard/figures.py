@@ -12,6 +12,7 @@ from django.db.models.functions import TruncDate, TruncHour
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
+from oscar_rehive.checkup.of_running import last_run
 from oscar_rehive.dashboard.charts import Chart, chart
 from oscar_rehive.models import Delivery, RefusedDeliveries, Run
 from oscar_rehive.payments import tally, waiting
@@ -143,7 +144,7 @@ def _runs() -> Runs:
     }
     counts = [found.get(hour, (0, 0))[0] for hour in hours]
     return Runs(
-        last=Run.objects.order_by("-pk").first(),
+        last=last_run(),
         count=sum(counts),
         failed=sum(failed or 0 for _count, failed in found.values()),
         chart=chart(
