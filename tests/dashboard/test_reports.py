@@ -18,6 +18,7 @@ from oscar_rehive.payments.cancelling import cancel_order
 from oscar_rehive.payments.opening import open_invoice
 from oscar_rehive.payments.refunding import refund
 from oscar_rehive.payments.settling import refresh
+from oscar_rehive.rehive.exceptions import RehiveError
 from tests.dashboard.conftest import Desk, invoice_of, said
 from tests.dashboard.reporting import cells, lines, report
 from tests.steps import RETURN_URL, moved, opened, other_source, rehive_tells, settled
@@ -56,6 +57,14 @@ class TestTakings:
             ["USD", "1049.80 USD", "1000.00 USD", "52.30 USD", "4.90 USD", "47.40 USD"]
         ]
         assert "counts every order when it is placed" in said(page, ".alert-info")
+
+    def test_what_paid_an_order_that_had_the_same_number_has_not_paid_this_one(
+        self, reader: Desk, paid: Any
+    ) -> None:
+        paid()
+        OrderPayment.objects.update(order_key="999999")
+
+        assert cells(reader.page(report("rehive_takings")), "[data-sums]")[0][2] == "24.90 USD"
 
     def test_of_two_currencies_stand_apart(self, reader: Desk, paid: Any) -> None:
         paid()
@@ -218,6 +227,26 @@ class TestConversion:
         assert today[10] == today[11] == "2 min 30 s"
         assert totals[0].get_text() == "4"
         assert len(page.select("svg")) == 1
+
+    def test_an_attempt_that_never_came_through_has_opened_nothing(
+        self, reader: Desk, rehive: Any, place_order: Any
+    ) -> None:
+        """Rehive is down: nobody has seen its page."""
+        order = place_order()
+        failed = opened(place_order())
+        rehive.outcome(failed.remote_id, "fail")
+        settled(failed)
+        rehive.faults(error_status=True)
+        for number in (order.number, failed.order_number):
+            with pytest.raises(RehiveError):
+                open_invoice(number, return_url=RETURN_URL)
+        cancel_order(failed.order_number, reason="so", source="staff")
+        OrderPayment.objects.filter(order_number=failed.order_number).update(closed_at=clock.now())
+
+        (row,) = [one for one in lines(reader, "rehive_conversion") if one["chosen"] != "0"]
+
+        assert (row["chosen"], row["opened"]) == ("2", "1")
+        assert (row["failed"], row["ended otherwise"]) == ("1", "0")
 
     def test_by_weeks_where_there_are_many_days(self, reader: Desk, paid: Any) -> None:
         paid()

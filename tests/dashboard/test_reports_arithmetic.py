@@ -190,6 +190,18 @@ class TestReconciliation:
         assert row.verdict is Verdict.WAITS
         assert row.difference == Decimal("0.010000000000000001")
 
+    def test_of_each_attempt_by_itself(self) -> None:
+        half = Invoice(currency="BTC", divisibility=8, received=500_000, refunded=0)
+        other = Invoice(currency="BTC", divisibility=8, received=1_900_000, refunded=600_000)
+        payment = OrderPayment(order_number="7", created_at=at(1))
+
+        (row,) = rows_for(payment, None, [half, other], {"BTC": Decimal("0.01")})
+
+        assert (row.difference, row.verdict) == (Decimal("0.018"), Verdict.WAITS)
+
+    def test_nor_does_it_hold_what_went_back_beyond_what_came(self) -> None:
+        assert self.row(1000, 1200, ledger=Decimal(0)).verdict is Verdict.GIVEN_BACK
+
     def test_money_of_an_order_that_is_gone_is_here_for_nothing(self) -> None:
         paid = Invoice(currency="USD", divisibility=2, received=1000, refunded=0)
         payment = OrderPayment(order_number="7", created_at=at(1), paid_at=at(2))
@@ -341,6 +353,20 @@ class TestBooks:
         (chain,) = chains_of([invoice], Told(rows, has_all_booked=are_all))
 
         assert (chain.verdict, chain.difference) == (verdict, difference)
+
+    def test_what_the_ledger_has_no_decimals_for_is_no_difference(self) -> None:
+        invoice = Invoice(
+            pk=1, payment=OrderPayment(pk=1, order_number="7"), remote_id="r1", currency="BTC"
+        )
+        invoice.recorded = Decimal("0.12")
+        rows = [booked("r1", "0.1145", currency="BTC"), booked("r1", "0.0095", currency="BTC")]
+        more = booked("r2", "0.029", currency="BTC")
+
+        (chain,) = chains_of([invoice], Told(rows))
+        (month,) = months_of([taking(2, "0.14", currency="BTC")], Told([*rows, more]), NOVEMBER)
+
+        assert (chain.verdict, chain.paid) == ("linked", Decimal("0.1240"))
+        assert (month.difference, month.paid) == (0, Decimal("0.1530"))
 
 
 def test_a_file_holds_no_formula_and_leaves_numbers_as_they_are() -> None:

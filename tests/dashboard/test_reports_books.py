@@ -4,6 +4,7 @@ the time of a page, and has the shop's half whatever Rehive does (P11)."""
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -207,6 +208,26 @@ class TestP11WhateverRehiveDoes:
         ]
         assert asked(rehive) == []
 
+    def test_what_stands_in_a_list_twice_is_money_once(
+        self, reader: Desk, rehive: Any, paid: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Rows shift while a list is paged. Only the same one is the same: an id may be given again."""
+        paid()
+        rehive.payout(1000)
+        rows, paid_out = Rehive.movements, Rehive.payouts
+
+        def movements(self: Rehive) -> Any:
+            (one,) = rows(self)
+            return iter([replace(one, status="pending"), one, replace(one, amount=100)])
+
+        monkeypatch.setattr(Rehive, "movements", movements)
+        monkeypatch.setattr(Rehive, "payouts", lambda self: [*paid_out(self), *paid_out(self)])
+
+        page = reader.page(BOOKS)
+
+        ((_month, _came, _back, booked, _fees, left, _difference),) = cells(page, "[data-months]")
+        assert (booked, left) == ("25.90 USD", "10.00 USD")
+
     def test_a_currency_of_unknown_decimals_is_no_money(
         self, reader: Desk, rehive: Any, paid: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -214,8 +235,6 @@ class TestP11WhateverRehiveDoes:
         real = Rehive.movements
 
         def movements(self: Rehive) -> Any:
-            from dataclasses import replace
-
             for one in real(self):
                 yield replace(one, currency=replace(one.currency, divisibility=None))
 

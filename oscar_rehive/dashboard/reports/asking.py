@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from decimal import Decimal
 from itertools import islice
@@ -22,6 +22,7 @@ from oscar_rehive.rehive.exceptions import RehiveError
 from oscar_rehive.rehive.money import from_units
 from oscar_rehive.rehive.wire import Movement, Payout
 
+R = TypeVar("R", Movement, Payout)
 T = TypeVar("T")
 
 MOST_ROWS = 5000
@@ -108,28 +109,34 @@ def _not_all(told: Told, why: str) -> None:
 
 
 def _ask(told: Told, client: Client, currency: str) -> None:
-    trouble = _read(client.movements, lambda row: told.booked.append(_booked(row)))
+    booked, trouble = _read(client.movements, _booked)
+    told.booked += booked
     if trouble:
         told.has_all_booked = False
         told.troubles.append(_("Transactions, %s: ") % currency + trouble)
-    trouble = _read(client.payouts, lambda row: told.paid_out.append(_paid_out(row)))
+    paid_out, trouble = _read(client.payouts, _paid_out)
+    told.paid_out += paid_out
     if trouble:
         told.has_all_paid_out = False
         told.troubles.append(_("Payouts, %s: ") % currency + trouble)
 
 
-def _read(rows: Callable[[], Iterator[T]], keep: Callable[[T], None]) -> str:
-    """Keep ``rows`` up to ``MOST_ROWS``, and tell why these are not all; nothing where they are."""
-    read = 0
+def _read(rows: Callable[[], Iterator[R]], note: Callable[[R], T]) -> tuple[list[T], str]:
+    """What ``note`` makes of ``rows`` up to ``MOST_ROWS``, and why these are not all; nothing where they are."""
+    read, noted = 0, dict[object, T]()
+    trouble = ""
     try:
         for row in islice(rows(), MOST_ROWS + 1):
             if read == MOST_ROWS:
-                return _("only the first %d were read; there are more.") % MOST_ROWS
-            keep(row)
+                trouble = _("only the first %d were read; there are more.") % MOST_ROWS
+                break
+            # Rows shift while a list is paged, and their statuses change: the same one may come twice. With another
+            # amount it is another one, to which an id was given again.
+            noted[replace(row, status="") if row.id else read] = note(row)
             read += 1
     except (RehiveError, _Unmeasured) as error:
-        return _("%(read)d were read, and then: %(why)s") % {"read": read, "why": error}
-    return ""
+        trouble = _("%(read)d were read, and then: %(why)s") % {"read": read, "why": error}
+    return list(noted.values()), trouble
 
 
 class _Unmeasured(Exception):

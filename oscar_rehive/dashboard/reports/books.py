@@ -28,6 +28,7 @@ from oscar_rehive.dashboard.reports.report import (
 )
 from oscar_rehive.dashboard.reports.takings import NOTHING, Taking, in_cents, takings_in
 from oscar_rehive.models import Entry, Invoice
+from oscar_rehive.rehive.money import floor_to_places
 
 AT_ONCE = 500
 
@@ -38,13 +39,15 @@ MOST_SHOWN = 50
 @dataclass
 class Month:
     """A month in one currency: what ``came`` and went ``back`` by the shop's ledger; by Rehive's what was
-    ``paid`` for invoices, the ``fees`` of that, and what was ``paid_out``."""
+    ``paid`` for invoices, what of that a ledger can hold (``bookable``), the ``fees`` of it, and what was
+    ``paid_out``."""
 
     begins: date
     currency: str
     came: Decimal = NOTHING
     back: Decimal = NOTHING
     paid: Decimal = NOTHING
+    bookable: Decimal = NOTHING
     fees: Decimal = NOTHING
     fees_untold: int = 0
     paid_out: Decimal = NOTHING
@@ -52,13 +55,19 @@ class Month:
     @property
     def difference(self) -> Decimal:
         """What Rehive's books have beyond the shop's, of what was paid."""
-        return self.paid - self.came
+        return self.bookable - self.came
+
+
+def _bookable(paid: Decimal) -> Decimal:
+    """What a ledger of two decimals can hold of what was ``paid`` for an invoice."""
+    return floor_to_places(paid, 2)
 
 
 def months_of(takings: Iterable[Taking], told: Told, days: Days) -> list[Month]:
     """The months of ``days`` in which anything moved, by month and currency. Only what is in ``days`` counts,
     by the day on which each of the two has noted it. Pure."""
     months: dict[tuple[date, str], Month] = {}
+    by_invoice: dict[tuple[date, str, str], Decimal] = defaultdict(lambda: NOTHING)
 
     def month(day: date, currency: str) -> Month:
         key = day.replace(day=1), currency
@@ -71,8 +80,11 @@ def months_of(takings: Iterable[Taking], told: Told, days: Days) -> list[Month]:
         if booked.pays and _is_in(booked, days):
             its = month(days.day_of(booked.at), booked.currency)  # type: ignore[arg-type]  # see _is_in
             its.paid += booked.amount
+            by_invoice[its.begins, its.currency, booked.invoice_id] += booked.amount
             its.fees += booked.fee or 0
             its.fees_untold += booked.fee is None
+    for (begins, currency, _invoice), paid in by_invoice.items():
+        months[begins, currency].bookable += _bookable(paid)
     for payout in told.paid_out:
         if payout.is_done and _is_in(payout, days):
             month(days.day_of(payout.at), payout.currency).paid_out += payout.amount  # type: ignore[arg-type]  # as above
@@ -113,7 +125,7 @@ class Chain:
     @property
     def difference(self) -> Decimal | None:
         """What Rehive's books have of it beyond the shop's; None: nobody knows."""
-        return self.paid - self.came if self.booked or self.all_read else None
+        return _bookable(self.paid) - self.came if self.booked or self.all_read else None
 
     @property
     def verdict(self) -> str:

@@ -38,7 +38,7 @@ ENDS = ("expired", "failed", "cancelled")
 
 Outcome = tuple[datetime, datetime | None, datetime | None, str | None]
 """When a payment was made, when it was paid and when it ended without, and what Rehive said last of the newest
-attempt (None: there was none; nothing where it is paid)."""
+attempt that it knows (None: there was none; nothing where it is paid)."""
 
 
 @dataclass
@@ -141,7 +141,9 @@ def periods_of(outcomes: Iterable[Outcome], days: Days) -> list[Period]:
 
 def outcomes_in(days: Days) -> Iterator[Outcome]:
     """What became of each payment made on ``days``. One statement, read some rows at a time."""
-    newest = Invoice.objects.filter(payment=OuterRef("pk")).order_by("-attempt")
+    # One that never came through, for Rehive was down, has opened nothing.
+    made = Invoice.objects.filter(payment=OuterRef("pk"), remote_id__isnull=False)
+    newest = made.order_by("-attempt")
     # Most are paid, and need no look at their attempts.
     said = Case(
         When(paid_at__isnull=False, then=Value(None)),

@@ -72,7 +72,7 @@ COLOURS = {Verdict.GIVEN_BACK: "secondary", Verdict.LEDGER: "danger"}
 class Row:
     """A payment in one currency. ``total`` is what its order costs (None: the order is gone, or is in another
     currency), ``elsewhere`` what other sources hold of it, ``came`` and ``back`` what Rehive has verified,
-    ``ledger`` what Oscar's sources of Rehive hold. ``stands``: the order is paid and was not given up."""
+    ``bookable`` what a ledger can hold of that, and ``ledger`` what Oscar's sources of Rehive hold. ``stands``: the order is paid and was not given up."""
 
     number: str
     key: int
@@ -84,6 +84,7 @@ class Row:
     elsewhere: Decimal
     came: Decimal
     back: Decimal
+    bookable: Decimal
     ledger: Decimal
 
     @property
@@ -105,8 +106,7 @@ class Row:
     @property
     def verdict(self) -> Verdict:
         """What that means."""
-        # The ledger has two decimals, whatever the currency has.
-        if self.ledger != floor_to_places(self.came, 2) - floor_to_places(self.back, 2):
+        if self.ledger != self.bookable:
             return Verdict.LEDGER
         if not self.difference:
             return Verdict.FITS
@@ -127,10 +127,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Money:
-    """What came and went back through some attempts of one currency."""
+    """What came and went back through some attempts of one currency. ``bookable`` is what of that should stand in
+    the ledger, which has two decimals for each attempt whatever the currency has, and gives back no more than came."""
 
     came: Decimal = NOTHING
     back: Decimal = NOTHING
+    bookable: Decimal = NOTHING
 
 
 def money_of(invoices: Collection[Invoice]) -> dict[str, Money]:
@@ -138,10 +140,10 @@ def money_of(invoices: Collection[Invoice]) -> dict[str, Money]:
     money: dict[str, Money] = defaultdict(Money)
     for one in invoices:
         so_far = money[one.currency]
-        money[one.currency] = Money(
-            so_far.came + from_units(int(one.received), one.divisibility),
-            so_far.back + from_units(int(one.refunded), one.divisibility),
-        )
+        came = from_units(int(one.received), one.divisibility)
+        back = from_units(int(one.refunded), one.divisibility)
+        held = max(floor_to_places(came, 2) - floor_to_places(back, 2), NOTHING)
+        money[one.currency] = Money(so_far.came + came, so_far.back + back, so_far.bookable + held)
     return money
 
 
@@ -171,6 +173,7 @@ def rows_for(
             elsewhere=order.covered if order and currency == own else NOTHING,
             came=money.get(currency, Money()).came,
             back=money.get(currency, Money()).back,
+            bookable=money.get(currency, Money()).bookable,
             ledger=ledger.get(currency, NOTHING),
         )
         for currency in [own, *others]

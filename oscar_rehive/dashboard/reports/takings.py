@@ -14,8 +14,8 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, ClassVar
 
-from django.db.models import Count, Exists, OuterRef, Q, Sum
-from django.db.models.functions import TruncDate
+from django.db.models import CharField, Count, Exists, OuterRef, Q, Sum
+from django.db.models.functions import Cast, TruncDate
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -97,8 +97,10 @@ def revenue_of_oscar(days: Days) -> dict[str, tuple[Decimal, Decimal]]:
     """What the orders placed on ``days`` cost, and what of that was not paid through Rehive, by currency. One
     statement."""
     orders = where_written(get_model("order", "Order")).filter(days.hold("date_placed")).order_by()
+    # The number of an order that was deleted may be another's by now.
+    own = Q(order_key="") | Q(order_key=Cast(OuterRef("pk"), CharField()))
     paid = Exists(
-        OrderPayment.objects.filter(order_number=OuterRef("number"), paid_at__isnull=False)
+        OrderPayment.objects.filter(own, order_number=OuterRef("number"), paid_at__isnull=False)
     )
     sums = orders.values("currency").annotate(
         all=Sum("total_incl_tax"), unpaid=Sum("total_incl_tax", filter=~paid)
