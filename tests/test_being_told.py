@@ -142,6 +142,21 @@ class TestTheMail:
         time.passes()
         assert not tell()
 
+    def test_a_flood_of_facts_is_one_mail(
+        self, fact: Attention, time: Time, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A business that is no longer in the settings makes one of each of its invoices."""
+        monkeypatch.setattr(being_told, "AT_ONCE", 10)
+        Attention.objects.bulk_create(
+            Attention(payment=fact.payment, kind="out_of_reach", subject=str(n)) for n in range(50)
+        )
+
+        assert tell()
+        assert mail.outbox[0].subject == "51 facts about payments wait for you"
+        assert "And 31 more." in mail.outbox[0].body
+        time.passes()
+        assert not tell()
+
     def test_what_was_dealt_with_meanwhile_is_not_told(self, fact: Attention) -> None:
         Attention.objects.update(resolved_at=timezone.now())
 

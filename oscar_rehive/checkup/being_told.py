@@ -19,6 +19,7 @@ from oscar_rehive.checkup.finding import Finding, Severity
 from oscar_rehive.checkup.of_database import refused
 from oscar_rehive.checkup.of_running import what_runs
 from oscar_rehive.checkup.telling import as_json, decide, from_json
+from oscar_rehive.databases import in_parts
 from oscar_rehive.logs import Log
 from oscar_rehive.models import Attention, Told
 from oscar_rehive.payments.clocks import is_over
@@ -31,8 +32,11 @@ CLAIM = timedelta(minutes=10)
 """How long one process has for telling before another one takes it to be dead; and until it is tried again after
 the mail server has refused."""
 
-MOST_FACTS, AT_ONCE = 20, 500
-"""So many facts are named in one mail, and so many counted; the next one has the others."""
+MOST_FACTS = 20
+"""So many facts are named in one mail; the others are counted."""
+
+MOST_COUNTED, AT_ONCE = 100_000, 500
+"""What is beyond that is told by the next mail; and so many are noted as told by one statement."""
 
 
 def tell() -> bool:
@@ -56,13 +60,11 @@ def _claim() -> bool:
 
 def _tell(config: conf.Config) -> bool:
     now, row = timezone.now(), Told.objects.filter(name=OWNERS)
-    facts = list(
-        Attention.objects.filter(resolved_at=None, told_at=None)
-        .select_related("payment")
-        .order_by("raised_at", "pk")[:AT_ONCE]
-    )
+    untold: Any = Attention.objects.filter(resolved_at=None, told_at=None)
+    by_age = untold.order_by("raised_at", "pk")
+    keys = list(by_age.values_list("pk", flat=True)[:MOST_COUNTED])
     memory = from_json(row.get().memory)
-    news, seen, told = decide(list(_wrong()), bool(facts), memory, now)
+    news, seen, told = decide(list(_wrong()), bool(keys), memory, now)
     if not news:
         row.update(memory=as_json(seen), claimed_at=None)
         return False
@@ -73,16 +75,16 @@ def _tell(config: conf.Config) -> bool:
         told={
             "begun": news.begun,
             "over": news.over,
-            "facts": facts[:MOST_FACTS],
-            "count": len(facts),
-            "more": max(0, len(facts) - MOST_FACTS),
+            "facts": list(by_age.filter(pk__in=keys[:MOST_FACTS]).select_related("payment")),
+            "count": len(keys),
+            "more": max(0, len(keys) - MOST_FACTS),
             "health_path": _path("rehive-health"),
             "attention_path": _path("rehive-attention"),
         },
     )
     # First what cannot be seen again: what is wrong is found anew, if this breaks off.
-    ours: Any = Attention.objects.filter(resolved_at=None, told_at=None)
-    ours.filter(pk__in=[one.pk for one in facts]).update(told_at=now)
+    for some in in_parts(keys, AT_ONCE):
+        untold.filter(pk__in=some).update(told_at=now)
     row.update(memory=as_json(told), claimed_at=None)
     return True
 

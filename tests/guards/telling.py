@@ -34,8 +34,8 @@ TELLING: tuple[Mutation, ...] = (
     Mutation(
         "told: each fact once",
         "oscar_rehive/checkup/being_told.py",
-        "ours.filter(pk__in=[one.pk for one in facts]).update(told_at=now)",
-        "",
+        "untold.filter(pk__in=some).update(told_at=now)",
+        "pass",
         MAILED,
     ),
     Mutation(
