@@ -5,7 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from oscar_rehive.models import Attention, Invoice, OrderPayment
+from django.db.models import Sum
+
+from oscar_rehive.dashboard.reports.reconciliation import Verdict, rows_of
+from oscar_rehive.models import Attention, Entry, Invoice, OrderPayment
 from tests.model.promises import Placed, Promises, held_by_others, units
 from tests.model.world import BUSINESS_ID
 from tests.steps import OPEN_WORDS
@@ -19,6 +22,7 @@ class Agreement(Promises):
     def all_agree(self) -> None:
         known = Invoice.objects.exclude(remote_id=None).values_list("remote_id", flat=True)
         assert {remote["id"] for remote in self.everything()} <= set(known)
+        self.reports_tell_what_the_ledger_has()
         for placed, payment in self.payments():
             remotes = self.remotes_of(payment)
             self.invoices_agree(placed, payment, remotes)
@@ -28,6 +32,16 @@ class Agreement(Promises):
                 assert payment.paid_at or not payment.mail_sent_at
             else:
                 self.order_agrees(placed, payment, remotes)
+
+    def reports_tell_what_the_ledger_has(self) -> None:
+        """Takings are the sum of the histories, whatever became of the order."""
+        came_and_went = Entry.objects.filter(amount__isnull=False).values("invoice")
+        by_invoice = dict(came_and_went.annotate(all=Sum("amount")).values_list("invoice", "all"))
+        for invoice in Invoice.objects.all():
+            kept = invoice.recorded - invoice.refund_recorded
+            assert by_invoice.get(invoice.pk, 0) == kept
+        standing = [payment for placed, payment in self.payments() if not placed.deleted]
+        assert all(row.verdict is not Verdict.LEDGER for row in rows_of(standing))
 
     def remotes_of(self, payment: OrderPayment) -> list[dict[str, Any]]:
         """A number can stand on the invoices of several payments; the id tells."""
