@@ -13,8 +13,6 @@ from django.views.decorators.csrf import csrf_exempt
 
 from oscar_rehive import conf
 from oscar_rehive.background import Lane
-from oscar_rehive.checkup import Finding, Severity, findings
-from oscar_rehive.checkup.finding import error
 from oscar_rehive.cleaning import without_secrets
 from oscar_rehive.compat import login_not_required
 from oscar_rehive.databases import outside_transactions
@@ -54,7 +52,7 @@ def health(request: HttpRequest) -> HttpResponse:
         return JsonResponse({"status": "not allowed"}, status=405, headers={"Allow": "GET, HEAD"})
     notice_soon()
     # Here, for the checks are more than a shop's process should load before its first page.
-    from oscar_rehive.checkup import Severity
+    from oscar_rehive.checkup import Severity, findings
 
     found = _in_time(lambda: list(findings(ask=False)))
     worst = _worst(found)
@@ -75,7 +73,8 @@ def _is_let_in(request: HttpRequest, token: str) -> bool:
 
 def _in_time(look: Callable[[], list[Finding]]) -> list[Finding]:
     """What ``look`` finds; or that it could not be found out, or not in time."""
-    done, found = Event(), list[Finding]()
+    done = Event()
+    found: list[Finding] = []
 
     def work() -> None:
         try:
@@ -87,6 +86,8 @@ def _in_time(look: Callable[[], list[Finding]]) -> list[Finding]:
 
     if LANE.do(work) and done.wait(SECONDS) and found:
         return list(found)
+
+    from oscar_rehive.checkup.finding import error
 
     return [
         error(

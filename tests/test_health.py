@@ -163,6 +163,6 @@ class TestP11InTime:
         def wrong(**kwargs: Any) -> Any:
             raise RuntimeError("wrong")
 
-        monkeypatch.setattr(health, "findings", wrong)
+        monkeypatch.setattr("oscar_rehive.checkup.findings", wrong)
 
         assert asked().status_code == 503
