@@ -80,6 +80,19 @@ class TestTheToken:
         assert "cannot be used" in text
         assert not [one for one in secrets if one in text]
 
+    def test_p9_no_error_report_has_it_whatever_goes_wrong(
+        self, shop: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def wrong() -> Any:
+            raise RuntimeError("wrong")
+
+        monkeypatch.setattr("oscar_rehive.conf.as_it_is", wrong)
+        ask = Client(raise_request_exception=False)
+        answer = ask.get(URL, headers={"Authorization": f"Bearer {TOKEN}"})
+
+        assert answer.status_code == 500
+        assert TOKEN not in str(answer.wsgi_request.META)
+
     def test_only_looks(self, shop: None) -> None:
         assert asked(method="post").status_code == 405
 
@@ -101,6 +114,15 @@ class TestTheAnswer:
         told = next(one for one in answer.json()["checks"] if one["name"] == "reconcile")
         assert told["severity"] == "error"
         assert "rehive_reconcile" in told["mend"]
+
+    def test_a_monitor_that_looks_each_minute_makes_no_error_of_djangos(
+        self, shop: None, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """By its default each is a mail to ADMINS."""
+        Run.objects.create(ended_at=timezone.now() - timedelta(hours=2))
+
+        assert asked().status_code == 503
+        assert [one for one in caplog.records if one.levelname == "ERROR"] == []
 
     def test_what_waits_for_a_person_wakes_nobody_at_night(
         self, shop: None, place_order: Any
