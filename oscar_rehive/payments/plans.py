@@ -215,6 +215,7 @@ class Plan:
             for attention in same:
                 if attention.invoice_id == (invoice and invoice.pk) and not attention.resolved_at:
                     attention.subject, attention.reason = subject, reason
+                    attention.told_at = None  # the owners know of less than that
                     return
         self.attentions.append(
             Attention(

@@ -145,6 +145,18 @@ class TestExcess:
         dealt_with.attentions[0].resolved_at = dealt_with.now
         assert raised(decide(dealt_with, remote("overpaid", quote(1800)))) == ["excess"]
 
+    def test_of_one_that_has_grown_the_owners_are_told_again(self) -> None:
+        """They know of 0.01 too much, and not of 40.00."""
+        first = carried_out(decide(case(invoice()), remote("overpaid", quote(1001))))
+        (fact,) = first.attentions
+        fact.told_at = first.now
+
+        same = decide(first, remote("overpaid", quote(1001)))
+        grown = decide(first, remote("overpaid", quote(5000)))
+
+        assert [one.told_at for one in same.attentions] == [first.now]
+        assert [one.told_at for one in grown.attentions] == [None]
+
     @pytest.mark.parametrize(
         ("amount", "excess", "calls"),
         [
