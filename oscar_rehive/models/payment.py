@@ -136,8 +136,8 @@ class Invoice(Row):
     ``total`` is the order's total in ``currency``, ``covered`` what other sources held of it when
     this was made (cut to cents), and ``amount`` the rest, which was asked for, in smallest units. ``received`` is the
     same kind of money, and ``pays`` the part of it that pays the order; ``recorded`` is what of
-    ``received`` stands in the shop's ledger, cut to the ledger's decimals. ``refunded`` and
-    ``refund_recorded`` are the same for the refunds that were paid out.
+    ``received`` stands in the shop's ledger, or would if its order were not gone, cut to the ledger's decimals.
+    ``refunded`` and ``refund_recorded`` are the same for the refunds that were paid out.
     """
 
     class State(models.TextChoices):

@@ -97,7 +97,7 @@ def take_refund(
 
 def book_refunds(plan: Plan, invoice: Invoice) -> None:
     """Bring the ledger up to what was paid out: the difference to what stands there, once (P2), and
-    never more than came."""
+    never more than came. Where the order is gone the history alone tells of it."""
     done = _paid_out(plan, invoice)
     invoice.refunded = sum(refund.amount for refund in done)
     if invoice.refunded > invoice.received:
@@ -113,10 +113,11 @@ def book_refunds(plan: Plan, invoice: Invoice) -> None:
     told = from_units(invoice.refunded, invoice.divisibility)
     total = min(floor_to_places(told, plan.case.ledger_places), invoice.recorded)
     gained = total - invoice.refund_recorded
-    if plan.order is None or gained <= 0:
+    if gained <= 0:
         return
-    newest = done[-1].remote_id or ""
-    plan.movements.append(Movement(invoice, gained, newest[:128], is_refund=True))
+    if plan.order is not None:
+        newest = done[-1].remote_id or ""
+        plan.movements.append(Movement(invoice, gained, newest[:128], is_refund=True))
     invoice.refund_recorded = total
     plan.write("A refund was paid out.", invoice=invoice, amount=-gained)
 

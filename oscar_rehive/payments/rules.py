@@ -188,13 +188,12 @@ def _note_change(plan: Plan, invoice: Invoice, before: str, gained: Decimal | No
 
 
 def _record_money(plan: Plan, invoice: Invoice, received: int) -> Decimal | None:
-    """Bring the ledger up to ``received``: the difference to what stands there, once (P2)."""
+    """Bring the ledger up to ``received``: the difference to what stands there, once (P2). Where the order is gone
+    there is none any more, and the history alone tells of it."""
     before = invoice.received
     if received <= before:
         return None
     invoice.received = received
-    if plan.order is None:
-        return None
     if from_units(received, invoice.divisibility) > plan.case.ledger_limit:
         plan.attend(
             Attention.Kind.MISMATCH,
@@ -211,7 +210,8 @@ def _record_money(plan: Plan, invoice: Invoice, received: int) -> Decimal | None
         return None
     # The version that this settling makes: no other movement of the invoice has it.
     reference = f"{invoice.remote_id}:{invoice.version + 1}"
-    plan.movements.append(Movement(invoice, gained, reference))
+    if plan.order is not None:
+        plan.movements.append(Movement(invoice, gained, reference))
     invoice.recorded = total
     return gained
 

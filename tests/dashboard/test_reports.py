@@ -66,6 +66,26 @@ class TestTakings:
 
         assert cells(reader.page(report("rehive_takings")), "[data-sums]")[0][2] == "24.90 USD"
 
+    def test_what_goes_back_or_comes_when_its_order_is_gone_is_told_too(
+        self, reader: Desk, rehive: Any, paid: Any, place_order: Any
+    ) -> None:
+        """The desk's way out of money without an order is a refund: it was still among the takings."""
+        order, later = paid(), place_order(total="10.00")
+        waits = opened(later)
+        given_back = invoice_of(order)
+        order.delete()
+        later.delete()
+        rehive.outcome(waits.remote_id, "pay")
+        settled(waits)
+        asked = refund(given_back, Decimal("24.90"), reason="so", by="kim")
+        rehive.refund(asked.remote_id, "complete")
+        refresh(given_back, Entry.Source.STAFF, with_refunds=True)
+
+        page = reader.page(report("rehive_takings"))
+
+        assert cells(page)[0][1:] == ["2", "34.90 USD", "24.90 USD", "10.00 USD"]
+        assert get_model("payment", "Source").objects.count() == 0
+
     def test_of_two_currencies_stand_apart(self, reader: Desk, paid: Any) -> None:
         paid()
         Invoice.objects.filter(payment__order_number=paid().number).update(currency="EUR")
