@@ -142,7 +142,8 @@ def test_every_call_is_counted_by_its_answer_and_timed(answer: str, grown: Grown
 
 
 def test_every_error_has_a_word_of_its_own() -> None:
-    kinds = [one.kind for one in RehiveError.__subclasses__()]
+    calls = (one for one in RehiveError.__subclasses__() if one.__module__ == exceptions.__name__)
+    kinds = [one.kind for one in calls]
 
     assert sorted([*kinds, "ok"]) == sorted(ANSWERS)
 
