@@ -26,3 +26,5 @@ OSCAR_REHIVE = {
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 HAYSTACK_CONNECTIONS = {"default": {"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}}
+# Each test client would look through all static files of the shop, which took a tenth of the suite's time.
+WHITENOISE_AUTOREFRESH = True
