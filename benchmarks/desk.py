@@ -27,13 +27,21 @@ STATEMENTS = (
         is_active, date_joined)
     SELECT '', false, 'u' || n, 'First' || n, 'Last' || n, 'user' || n || '@example.com', false, true, now()
     FROM generate_series(1, {orders} / 10) n""",
+    """INSERT INTO address_country (iso_3166_1_a2, iso_3166_1_a3, iso_3166_1_numeric, printable_name, name,
+        display_order, is_shipping_country)
+    VALUES ('XB', 'XBE', '999', 'Benchmark', 'Benchmark', 0, true)""",
+    """INSERT INTO order_shippingaddress (title, first_name, last_name, line1, line2, line3, line4, state, postcode,
+        search_text, phone_number, notes, country_id)
+    SELECT '', 'Given' || n, 'Family' || n, '', '', '', '', '', '', '', '', '', 'XB'
+    FROM generate_series(1, {orders}) n""",
     """INSERT INTO order_order (number, currency, total_incl_tax, total_excl_tax, shipping_incl_tax,
         shipping_excl_tax, shipping_method, shipping_code, status, guest_email, date_placed,
-        analytics_tracked, site_id, user_id)
+        analytics_tracked, site_id, user_id, shipping_address_id)
     SELECT 'N' || n, 'USD', 10, 10, 0, 0, '', '', 'Being processed',
         CASE WHEN n % 2 = 1 THEN 'guest' || n || '@example.com' ELSE '' END,
         now() - interval '1 minute' * ({orders} - n), false, 1,
-        CASE WHEN n % 2 = 0 THEN (SELECT min(id) FROM auth_user) + n % ({orders} / 10) END
+        CASE WHEN n % 2 = 0 THEN (SELECT min(id) FROM auth_user) + n % ({orders} / 10) END,
+        (SELECT min(id) FROM order_shippingaddress) + n - 1
     FROM generate_series(1, {orders}) n""",
     """INSERT INTO oscar_rehive_orderpayment (order_number, reference, order_key, seen_status, language,
         created_at, window_ends_at, cancel_reason, paid_at, closed_at, released_at, status_due,
@@ -95,6 +103,7 @@ def measure(sizes: Sizes, shop: Shop) -> list[Row]:
         "search by a guest's mail address": f"q=guest{middle + 1}@example.com",
         "search by a customer's mail address": f"q=user{sizes.orders // 20}@example.com",
         "search by a customer's name": f"q=Last{sizes.orders // 20}",
+        "search by a guest's name": f"q=Given{middle + 1}+Family{middle + 1}",
         "waiting": "standing=waiting",
         "paid": "standing=paid",
         "ended without payment": "standing=ended",

@@ -6,14 +6,18 @@ import csv
 import io
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 import django_tables2
+from django.conf import settings
 from django.db.models import Count
+from django.http import StreamingHttpResponse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
@@ -31,9 +35,18 @@ RIGHT = {"td": {"class": "text-right text-nowrap"}, "th": {"class": "text-right"
 
 
 @dataclass(frozen=True)
+class Amounts:
+    """What was asked for last (None: nothing), came and went back in one currency."""
+
+    currency: str
+    asked: Decimal | None
+    received: Decimal
+    refunded: Decimal
+
+
+@dataclass(frozen=True)
 class PaymentRow:
-    """A payment in the list. Amounts are texts with their currency: what was asked for in all (one for each
-    currency that the attempts had), came and went back."""
+    """A payment in the list, with its ``amounts`` in each currency that its attempts had."""
 
     number: str
     url: str
@@ -41,12 +54,29 @@ class PaymentRow:
     standing: str
     customer: Customer | None
     status: str
-    asked: str
-    received: str
-    refunded: str
+    amounts: Sequence[Amounts]
     invoice_id: str
     business: str
     attention: int
+
+    @property
+    def asked(self) -> str:
+        """As a text, as the two below it."""
+        return _told((one.asked, one.currency) for one in self.amounts)
+
+    @property
+    def received(self) -> str:
+        """What came of it."""
+        return _told((one.received, one.currency) for one in self.amounts if one.received)
+
+    @property
+    def refunded(self) -> str:
+        """What of that went back."""
+        return _told((one.refunded, one.currency) for one in self.amounts if one.refunded)
+
+
+def _told(amounts: Iterable[tuple[Decimal | None, str]]) -> str:
+    return ", ".join(words.booked(some, currency) for some, currency in amounts if some is not None)
 
 
 def rows_of(payments: Sequence[OrderPayment], *, for_staff: bool) -> list[PaymentRow]:
@@ -76,27 +106,29 @@ def _row(
         standing=words.standing(payment),
         customer=customer,
         status=newest.remote_status if newest else "",
-        asked=_asked(newest, customer),
-        received=_sums((one.recorded, one.currency) for one in attempts),
-        refunded=_sums((one.refund_recorded, one.currency) for one in attempts),
+        amounts=_amounts(attempts, customer),
         invoice_id=(newest.remote_id or "") if newest else "",
         business=newest.business_id if newest else "",
         attention=waiting,
     )
 
 
-def _asked(newest: Invoice | None, customer: Customer | None) -> str:
-    if newest is not None:
-        return words.booked(newest.total, newest.currency)
-    return customer.total if customer else ""
-
-
-def _sums(amounts: Iterable[tuple[Decimal, str]]) -> str:
-    """The sum of each currency that has any."""
-    sums: dict[str, Decimal] = defaultdict(Decimal)
-    for amount, currency in amounts:
-        sums[currency] += amount
-    return ", ".join(words.booked(some, currency) for currency, some in sums.items() if some)
+def _amounts(attempts: Sequence[Invoice], customer: Customer | None) -> list[Amounts]:
+    asked: dict[str, Decimal] = {}
+    if attempts:
+        asked[attempts[-1].currency] = attempts[-1].total
+    elif customer:
+        asked[customer.currency] = customer.total
+    came: dict[str, Decimal] = defaultdict(Decimal)
+    back: dict[str, Decimal] = defaultdict(Decimal)
+    for one in attempts:
+        came[one.currency] += one.recorded
+        back[one.currency] += one.refund_recorded
+    moved = (currency for currency in came if came[currency] or back[currency])
+    return [
+        Amounts(currency, asked.get(currency), came[currency], back[currency])
+        for currency in dict.fromkeys((*asked, *moved))
+    ]
 
 
 class PaymentsTable(DashboardTable):
@@ -146,6 +178,7 @@ HEADINGS = (
     "customer",
     "mail address",
     "status at Rehive",
+    "currency",
     "asked",
     "received",
     "refunded",
@@ -156,31 +189,43 @@ HEADINGS = (
 """Of the file: for machines, and so in one language."""
 
 
-def as_csv(row: PaymentRow | None) -> str:
-    """``row`` as a line of the file; None is its first line, with the names."""
-    return csv_line(HEADINGS if row is None else _values(row))
+def lines_of(row: PaymentRow) -> Iterator[Sequence[object]]:
+    """``row`` in the file: a line for each currency, whose amounts can be summed up."""
+    customer = row.customer
+    for one in row.amounts or (Amounts("", None, Decimal(0), Decimal(0)),):
+        yield (
+            row.number,
+            row.created_at,
+            row.standing,
+            customer.name if customer else "",
+            customer.email if customer else "",
+            row.status,
+            one.currency,
+            "" if one.asked is None else in_cents(one.asked),
+            in_cents(one.received),
+            in_cents(one.refunded),
+            row.invoice_id,
+            row.business,
+            row.attention,
+        )
 
 
-def _values(row: PaymentRow) -> Sequence[object]:
-    customer = row.customer or Customer("", "", "", "")
-    return (
-        row.number,
-        row.created_at.isoformat(),
-        row.standing,
-        customer.name,
-        customer.email,
-        row.status,
-        row.asked,
-        row.received,
-        row.refunded,
-        row.invoice_id,
-        row.business,
-        row.attention,
-    )
+def in_cents(amount: Decimal | None) -> Decimal:
+    """``amount`` with the two decimals of the ledger, which some databases hand out as they like."""
+    return (amount or Decimal(0)).quantize(Decimal("0.01"))
+
+
+def csv_file(name: str, lines: Iterable[Sequence[object]]) -> StreamingHttpResponse:
+    """``lines`` as a file of that name, sent while they are read; begins as Oscar's own files do."""
+    mark = ["\ufeff"] if getattr(settings, "OSCAR_CSV_INCLUDE_BOM", False) else []
+    answer = StreamingHttpResponse(chain(mark, map(csv_line, lines)), content_type="text/csv")
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
 
 
 def csv_line(values: Sequence[object]) -> str:
-    """``values`` as a line of a file. Numbers are left as they are, also those below zero."""
+    """``values`` as a line of a file. Numbers are left as they are, also those below zero; times are those of the
+    shop's ``TIME_ZONE``, as spreadsheets read them."""
     line = io.StringIO()
     csv.writer(line).writerow(map(_cell, values))
     return line.getvalue()
@@ -189,6 +234,8 @@ def csv_line(values: Sequence[object]) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, Decimal):
         return f"{value:f}"
+    if isinstance(value, datetime):
+        return f"{value.astimezone(timezone.get_default_timezone()):%Y-%m-%d %H:%M:%S}"
     return str(value) if isinstance(value, int) else _harmless(str(value))
 
 

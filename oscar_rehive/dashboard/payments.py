@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet, Sum
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.generic import ListView
@@ -19,7 +19,13 @@ from oscar_rehive.addresses import without_tokens
 from oscar_rehive.cleaning import storable_text, without_secrets
 from oscar_rehive.dashboard import rights, words
 from oscar_rehive.dashboard.forms import SearchForm
-from oscar_rehive.dashboard.listing import PaymentsTable, as_csv, rows_of
+from oscar_rehive.dashboard.listing import (
+    HEADINGS,
+    PaymentsTable,
+    csv_file,
+    lines_of,
+    rows_of,
+)
 from oscar_rehive.dashboard.orders import customers_of, numbers_found
 from oscar_rehive.dashboard.pages import REFUSALS, DeskPage, payment_or_404
 from oscar_rehive.dashboard.panel import desk_url, panel_of
@@ -68,10 +74,7 @@ class PaymentsView(DeskPage, ListView):  # type: ignore[type-arg]  # generic for
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if request.GET.get("format") != "csv":
             return super().get(request, *args, **kwargs)
-        lines = _lines(self.found(), for_staff=self.for_staff())
-        answer = StreamingHttpResponse(lines, content_type="text/csv")
-        answer["Content-Disposition"] = 'attachment; filename="payments.csv"'
-        return answer
+        return csv_file("payments.csv", _lines(self.found(), for_staff=self.for_staff()))
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         keys: list[int] = self.object_list  # type: ignore[assignment]  # of get_queryset
@@ -169,9 +172,9 @@ def sums_of(keys: Sequence[int]) -> list[dict[str, str]]:
     return told
 
 
-def _lines(payments: QuerySet[OrderPayment], *, for_staff: bool) -> Iterator[str]:
+def _lines(payments: QuerySet[OrderPayment], *, for_staff: bool) -> Iterator[Sequence[object]]:
     """All of ``payments`` as a file, some at a time: a shop's year is no reason to run out of memory."""
-    yield as_csv(None)
+    yield HEADINGS
     payments = payments.order_by("-pk")
     last: int | None = None
     while True:
@@ -181,7 +184,7 @@ def _lines(payments: QuerySet[OrderPayment], *, for_staff: bool) -> Iterator[str
         if not part:
             return
         for row in rows_of(part, for_staff=for_staff):
-            yield as_csv(row)
+            yield from lines_of(row)
         last = part[-1].pk
 
 

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from django.db.models import Max, QuerySet
 from django.utils.translation import gettext_lazy
 
+from oscar_rehive.dashboard.listing import in_cents
 from oscar_rehive.dashboard.panel import desk_url
 from oscar_rehive.dashboard.reports.asking import Booked, PaidOut, Told, ask_for_books
 from oscar_rehive.dashboard.reports.days import Days
@@ -26,7 +27,7 @@ from oscar_rehive.dashboard.reports.report import (
     Report,
     ReportHTMLFormatter,
 )
-from oscar_rehive.dashboard.reports.takings import NOTHING, Taking, in_cents, takings_in
+from oscar_rehive.dashboard.reports.takings import NOTHING, Taking, takings_in
 from oscar_rehive.models import Entry, Invoice
 from oscar_rehive.rehive.money import floor_to_places
 

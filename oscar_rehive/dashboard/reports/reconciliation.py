@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from oscar.core.loading import get_model
 
 from oscar_rehive.dashboard import words
+from oscar_rehive.dashboard.listing import in_cents
 from oscar_rehive.dashboard.panel import desk_url
 from oscar_rehive.dashboard.reports.days import Days
 from oscar_rehive.dashboard.reports.report import (
@@ -24,7 +25,7 @@ from oscar_rehive.dashboard.reports.report import (
     Report,
     ReportHTMLFormatter,
 )
-from oscar_rehive.dashboard.reports.takings import NOTHING, in_cents
+from oscar_rehive.dashboard.reports.takings import NOTHING
 from oscar_rehive.databases import where_written
 from oscar_rehive.models import Invoice, OrderPayment
 from oscar_rehive.rehive.money import floor_to_places, from_units
@@ -270,7 +271,7 @@ class Orders(Found):
 def _line(row: Row) -> Sequence[object]:
     return (
         row.number,
-        row.placed.isoformat(),
+        row.placed,
         row.standing,
         row.currency,
         "" if row.total is None else in_cents(row.total),

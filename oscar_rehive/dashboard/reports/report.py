@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Any, ClassVar
 
-from django.http import HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponseBase
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_class
 
 from oscar_rehive.dashboard import rights
-from oscar_rehive.dashboard.listing import csv_line
+from oscar_rehive.dashboard.listing import csv_file
 from oscar_rehive.dashboard.reports.days import days_of
 
 ReportGenerator: Any = get_class("dashboard.reports.reports", "ReportGenerator")
@@ -53,10 +53,7 @@ class FileFormatter(ReportCSVFormatter):
         rows = objects.lines()
         # While there is a page yet that can say what is wrong.
         begin = [objects.headings, *islice(rows, 1)]
-        lines = map(csv_line, chain(begin, rows))
-        answer = StreamingHttpResponse(lines, content_type="text/csv")
-        answer["Content-Disposition"] = f'attachment; filename="{kwargs["name"]}"'
-        return answer
+        return csv_file(kwargs["name"], chain(begin, rows))
 
 
 class Report(ReportGenerator):

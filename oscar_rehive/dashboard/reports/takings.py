@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from oscar.core.loading import get_model
 
+from oscar_rehive.dashboard.listing import in_cents
 from oscar_rehive.dashboard.reports.charts import GREEN, RED, Bar, Chart, chart
 from oscar_rehive.dashboard.reports.days import Days
 from oscar_rehive.dashboard.reports.report import (
@@ -66,11 +67,6 @@ class Sums:
     kept: str
     oscar: str
     unpaid: str
-
-
-def in_cents(amount: Decimal | None) -> Decimal:
-    """``amount`` with the two decimals of the ledger, which some databases hand out as they like."""
-    return (amount or NOTHING).quantize(NOTHING)
 
 
 def takings_in(days: Days) -> list[Taking]:
