@@ -96,6 +96,8 @@ class TestTheMail:
         for text in (sent.body, html):
             assert f"Order {fact.payment.order_number}: paid late" in text
             assert "https://shop.example.com/dashboard/rehive/attention/" in text
+            assert "You are told once of each fact." in text
+            assert "when it is over" not in text, "that nobody is told of a fact"
         assert "So <late>." in sent.body
         assert "So &lt;late&gt;." in html
 

@@ -86,9 +86,9 @@ def refused() -> Finding:
 def _attention() -> Finding:
     waiting = Attention.objects.filter(resolved_at=None).count()
     if not waiting:
-        return good("attention", "Nothing needs attention.")
+        return good("attention", "Nothing waits for a person.")
     return warning(
         "attention",
-        f"{waiting} fact(s) need the attention of a person.",
+        f"{waiting} {'fact waits' if waiting == 1 else 'facts wait'} for a person.",
         "See the dashboard under Rehive, Attention: each has its ways out.",
     )

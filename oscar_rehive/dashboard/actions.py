@@ -74,7 +74,7 @@ class CancelView(Acted):
 
     def consequences(self) -> list[str]:
         return [
-            _("Its invoice is closed at Rehive first, so that nobody can pay it any more."),
+            _("An invoice of it is closed at Rehive first, so that nobody can pay it any more."),
             _("The order gets the cancelled status; its stock and its vouchers are given back."),
             _("If money turns out to have come, or to be on its way, the order is not cancelled."),
         ]
@@ -123,7 +123,7 @@ class PayLinkView(Acted):
     def consequences(self) -> list[str]:
         until = date_format(localtime(self.payment.window_ends_at), "DATETIME_FORMAT")
         return [
-            _("It is good until %s. Whoever has it can pay for the order, or cancel it.") % until,
+            _("Whoever has it can pay for the order, or cancel it. It is good until: %s") % until,
             _("Nothing about the order changes."),
         ]
 

@@ -21,7 +21,7 @@ from django.views.generic import ListView
 from oscar_rehive.cleaning import storable_text, without_secrets
 from oscar_rehive.dashboard import rights, words
 from oscar_rehive.dashboard.orders import Customer, customers_of
-from oscar_rehive.dashboard.pages import Asked, DeskPage, way_back
+from oscar_rehive.dashboard.pages import Asked, DeskPage, Pages, way_back
 from oscar_rehive.dashboard.panel import Fact, desk_url, fact_of, notes_of
 from oscar_rehive.models import Attention, Entry, Note
 from oscar_rehive.payments import deciding
@@ -92,6 +92,7 @@ class AttentionView(DeskPage, ListView):  # type: ignore[type-arg]  # generic fo
 
     template_name = "oscar_rehive/dashboard/attention.html"
     paginate_by = PER_PAGE
+    paginator_class = Pages
     context_object_name = "facts"
 
     def get_queryset(self) -> QuerySet[Attention]:

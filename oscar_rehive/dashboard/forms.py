@@ -70,11 +70,24 @@ class SearchForm(forms.Form):
             del self.fields["attention"], self.fields["business"]
             return
         businesses = conf.as_it_is().businesses.values()
+        if len(businesses) < 2:
+            del self.fields["business"]  # there is nothing to choose
+            return
         self.fields["business"].choices = [  # type: ignore[attr-defined]  # a ChoiceField
             ("", _("Any")),
             *((one.business_id, f"{one.currency} – {one.business_id}") for one in businesses),
         ]
 
     def clean_currency(self) -> str:
-        """As the invoices have it."""
-        return str(self.cleaned_data["currency"]).strip()
+        """As the invoices have it, however it was typed."""
+        typed = str(self.cleaned_data["currency"]).strip()
+        known = {one.upper(): one for one in conf.as_it_is().businesses}
+        return known.get(typed.upper(), typed)
+
+    def clean(self) -> dict[str, Any]:
+        """Days that are in order."""
+        data: dict[str, Any] = super().clean() or {}
+        first, last = data.get("date_from"), data.get("date_to")
+        if first and last and first > last:
+            self.add_error("date_to", _("This day is before the first one."))
+        return data

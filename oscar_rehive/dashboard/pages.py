@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.core.paginator import EmptyPage, Paginator
 from django.db import OperationalError, ProgrammingError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
@@ -48,6 +49,16 @@ REFUSALS = (
     ImproperlyConfigured,
 )
 """What says of itself why nothing was done, or not yet all of it."""
+
+
+class Pages(Paginator):  # type: ignore[type-arg]  # generic for mypy only
+    """Of a list that gets shorter: who has dealt with the last fact of the last page comes back to a page."""
+
+    def validate_number(self, number: Any) -> int:
+        try:
+            return super().validate_number(number)
+        except EmptyPage:
+            return self.num_pages
 
 
 @method_decorator([never_cache, asks_rehive], name="dispatch")

@@ -205,7 +205,7 @@ def _ways(ways: WaysOut, attention: Attention) -> Iterable[tuple[str, str, str, 
 
 def _sums(account: Account) -> list[tuple[str, str]]:
     shown: list[tuple[str, Decimal, bool]] = [
-        (_("Asked"), account.total, True),
+        (_("Order total"), account.total, True),
         (_("Received"), account.received, True),
         (_("Paid in other ways"), account.elsewhere, account.elsewhere > 0),
         (_("Missing"), account.missing, True),

@@ -27,7 +27,7 @@ from oscar_rehive.dashboard.listing import (
     rows_of,
 )
 from oscar_rehive.dashboard.orders import customers_of, numbers_found
-from oscar_rehive.dashboard.pages import REFUSALS, DeskPage, payment_or_404
+from oscar_rehive.dashboard.pages import REFUSALS, DeskPage, Pages, payment_or_404
 from oscar_rehive.dashboard.panel import desk_url, panel_of
 from oscar_rehive.dashboard.told import told_now
 from oscar_rehive.models import Attention, Delivery, Invoice, OrderPayment
@@ -53,6 +53,7 @@ class PaymentsView(DeskPage, ListView):  # type: ignore[type-arg]  # generic for
 
     template_name = "oscar_rehive/dashboard/payments.html"
     paginate_by = PER_PAGE
+    paginator_class = Pages
     context_object_name = "keys"
 
     def is_let_in(self, user: Any) -> bool:

@@ -29,7 +29,11 @@ class RefundForm(forms.Form):
 
     of = forms.ChoiceField(label=gettext_lazy("How much"), widget=forms.RadioSelect)
     amount = forms.DecimalField(
-        label=gettext_lazy("Amount"), max_digits=30, decimal_places=18, required=False
+        label=gettext_lazy("Amount"),
+        max_digits=30,
+        decimal_places=18,
+        required=False,
+        error_messages={"invalid": gettext_lazy("Enter a number alone, with a point: 12.50")},
     )
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
@@ -58,6 +62,11 @@ class RefundForm(forms.Form):
         """At least one smallest unit of the currency, a whole number of them, and no more than is left."""
         data: dict[str, Any] = super().clean() or {}
         if data.get("of") != "part":
+            if str(self.data.get("amount", "")).strip():
+                # What was typed would go unheeded, and another amount would go back.
+                self.add_error(
+                    "amount", _("Choose “Another amount” for what you typed, or leave it empty.")
+                )
             if data.get("of") in self.units:
                 data["amount"] = from_units(self.units[data["of"]], self.invoice.divisibility)
             return data

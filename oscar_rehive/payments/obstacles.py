@@ -16,6 +16,10 @@ from oscar_rehive.shop import Standing
 REFUND = "Refund the money to the payer."
 LET_IT_PAY = "Or let this payment pay the order, or change its status by hand, if the rest is to be forgiven."
 DECIDE_BY_HAND = "Decide what the order is worth to you and change its status by hand."
+ACCEPT_OR_DECIDE = (
+    "Let this payment pay the order, if it is worth that to you, or change its status by hand."
+)
+OR_REFUND = "Or refund the money to the payer."
 
 DUST = 10_000
 """An excess below this part of the amount that the ledger cannot express either calls nobody."""
@@ -44,13 +48,13 @@ def obstacle(
         return (
             Attention.Kind.LATE,
             f"{money} after it was due.",
-            f"Let it pay the order, if that can still be delivered. Or: {REFUND}",
+            f"Let it pay the order, if that can still be delivered. {OR_REFUND}",
         )
     if _has_odd_refund(plan, invoice):
         return (
             Attention.Kind.MISMATCH,
             f"{money}, but something of it was given back, and nobody knows what that is worth.",
-            f"{DECIDE_BY_HAND} Or: {REFUND}",
+            f"{DECIDE_BY_HAND} {OR_REFUND}",
         )
     given_back = plan.given_back(invoice)
     if given_back:
@@ -58,20 +62,20 @@ def obstacle(
         return (
             Attention.Kind.MISMATCH,
             f"{money}, but {amount} {invoice.currency} of it was given back.",
-            f"{DECIDE_BY_HAND} Or: {REFUND}",
+            f"{DECIDE_BY_HAND} {OR_REFUND}",
         )
     if (order.total, order.currency) != (invoice.total, invoice.currency):
         return (
             Attention.Kind.MISMATCH,
             f"{money}, but the order now costs {order.total} {order.currency}.",
-            f"{DECIDE_BY_HAND} Or: {REFUND}",
+            f"{ACCEPT_OR_DECIDE} {OR_REFUND}",
         )
     if not is_enough(invoice, missing, plan.case.config):
         return (
             Attention.Kind.MISMATCH,
             f"{money}, but {missing} {invoice.currency} are missing by now: another payment was"
             " taken back.",
-            f"{DECIDE_BY_HAND} Or: {REFUND}",
+            f"{ACCEPT_OR_DECIDE} {OR_REFUND}",
         )
     if order.standing is Standing.MOVED_ON:
         return (
@@ -137,16 +141,14 @@ def _by_a_trifle(invoice: Invoice) -> bool:
 def note_money_of_closed(plan: Plan, invoice: Invoice) -> None:
     """An attempt has ended with money in it."""
     if invoice.received > 0:
-        can_pay = (
-            "" if plan.payment.is_settled else f"The payer can pay the rest. {LET_IT_PAY} Or: "
-        )
+        ways = f"The payer can pay the rest. {LET_IT_PAY} {OR_REFUND}"
         plan.attend(
             Attention.Kind.PART_PAID,
             f"Invoice {invoice} ended as {invoice.remote_status}, but {invoice.recorded} of"
             f" the {invoice.asked} {invoice.currency} that were asked for had been paid.",
             invoice=invoice,
             subject=f"{invoice.attempt}: {invoice.received} ended",
-            ways_out=f"{can_pay}{REFUND}",
+            ways_out=REFUND if plan.payment.is_settled else ways,
         )
 
 

@@ -3,11 +3,15 @@ dashboard; Oscar's own has it already. None of these can take a page down."""
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django import template
 from django.db import transaction
+from django.utils import timezone
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
 
 from oscar_rehive.dashboard import menu, rights, words
 from oscar_rehive.dashboard.panel import desk_url, panel_of
@@ -52,6 +56,13 @@ def rehive_open_attention(context: dict[str, Any]) -> dict[str, Any]:
     except Exception:  # as above
         logger.exception("Open attention is not shown on the dashboard's home page")
         return {}
+
+
+@register.filter
+def rehive_since(moment: datetime) -> str:
+    """The time since then as Django says it, but for its "0 minutes"."""
+    is_now = timezone.now() - moment < timedelta(minutes=1)
+    return _("less than a minute") if is_now else timesince(moment)
 
 
 @register.filter

@@ -166,6 +166,7 @@ class TestMailingThePayLink:
         desk.sure(address)
 
         assert question.startswith("Mail guest@example.com the address")
+        assert ".." not in desk.page(address).get_text()
         (sent,) = mail.outbox
         assert sent.to == ["guest@example.com"]
         assert order.number in sent.subject
@@ -275,7 +276,9 @@ class TestRefunding:
             ("1.005", "at most 2 decimals"),
             ("0.005", "at most 2 decimals"),
             ("24.91", "At most 24.90 USD can go back."),
-            ("much", "Enter a number."),
+            ("much", "Enter a number alone, with a point: 12.50"),
+            ("1,50", "Enter a number alone, with a point: 12.50"),
+            ("$5", "Enter a number alone, with a point: 12.50"),
         ],
     )
     def test_says_what_is_wrong_with_an_amount(
@@ -284,6 +287,16 @@ class TestRefunding:
         page = self.asked(desk, paid(), of="part", amount=amount)
 
         assert says in said(page, ".errorlist")
+        assert page.select_one("#rehive-sure") is None
+
+    @pytest.mark.parametrize("of", ["excess", "all"])
+    def test_heeds_an_amount_that_was_typed_beside_another_choice(
+        self, desk: Desk, paid: Any, of: str
+    ) -> None:
+        """Who typed 1.00 without choosing "another amount" was asked about all of it."""
+        page = self.asked(desk, paid(more=250), of=of, amount="1.00")
+
+        assert "Choose “Another amount”" in said(page, ".errorlist")
         assert page.select_one("#rehive-sure") is None
 
     @pytest.mark.parametrize(

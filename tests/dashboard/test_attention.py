@@ -9,6 +9,7 @@ import pytest
 from bs4 import BeautifulSoup
 from django.utils import timezone
 
+from oscar_rehive.dashboard.attention import AttentionView
 from oscar_rehive.models import Attention, Invoice, Note, Refund
 from oscar_rehive.rehive.exceptions import NotFound
 from tests.dashboard.conftest import (
@@ -46,6 +47,15 @@ class TestTheList:
 
         assert listed(page) == [one.number for one in orders]
         assert "waits for 3 days" in " ".join(page.get_text().split())
+
+    def test_shows_its_last_page_where_there_are_no_more(
+        self, desk: Desk, orders: list[Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Who had dealt with all of the last page came back to "not found"."""
+        monkeypatch.setattr(AttentionView, "paginate_by", 1)
+
+        for page in (2, 3, 99):
+            assert listed(desk.page(desk_page("attention") + f"?page={page}")) == [orders[1].number]
 
     def test_or_with_the_most_money(self, desk: Desk, orders: list[Any]) -> None:
         page = desk.page(desk_page("attention") + "?by=money")

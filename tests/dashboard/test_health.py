@@ -98,7 +98,9 @@ class TestThePage:
         assert finding(page, "attention").a["href"] == desk_page("attention")
         assert "30 calls without the right secret" in figure(page, "webhook")
         assert "No <such> invoice." in figure(page, "webhook")
-        assert "1 calls brought nothing usable, and 1 were limited" in figure(page, "calls")
+        told = "calls that brought nothing usable: 1; that Rehive limited: 1."
+        assert told in figure(page, "calls")
+        assert "refused, the last one less than a minute ago" in figure(page, "webhook")
         assert "refused 1 for the token" in figure(page, "calls")
         assert "1 delivery is to be worked on, the first for 2" in figure(page, "waiting")
 

@@ -113,7 +113,7 @@ def test_the_sums_are_in_the_orders_currency(desk: Desk, paid: Any) -> None:
     text = " ".join(desk.panel(paid(more=250)).select_one("dl").get_text(" ").split())
 
     assert text == (
-        "Asked 24.90 USD Received 27.40 USD Missing 0.00 USD Excess 2.50 USD Refunded 0.00 USD"
+        "Order total 24.90 USD Received 27.40 USD Missing 0.00 USD Excess 2.50 USD Refunded 0.00 USD"
     )
 
 

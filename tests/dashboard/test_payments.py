@@ -135,11 +135,22 @@ class TestFilters:
     def test_by_status_at_rehive(self, desk: Desk, orders: dict[str, Any]) -> None:
         assert found(desk, status="failed") == numbers(orders, "of jane")
 
-    def test_by_currency_and_business(self, desk: Desk, orders: dict[str, Any]) -> None:
+    def test_by_currency_and_business(
+        self, desk: Desk, orders: dict[str, Any], settings: Any
+    ) -> None:
         Invoice.objects.filter(remote_status="failed").update(currency="EUR", business_id="other")
         business = invoice_of(orders["over"]).business_id
+        assert not desk.page(desk_page("payments")).select("[name=business]"), "there is only one"
+        both = {"USD": business, "EUR": "other"}
+        settings.OSCAR_REHIVE = {
+            **settings.OSCAR_REHIVE,
+            "BUSINESSES": {
+                currency: {"TOKEN": "t", "BUSINESS_ID": one} for currency, one in both.items()
+            },
+        }
 
-        assert found(desk, currency="EUR") == numbers(orders, "of jane")
+        for typed in ("EUR", "eur", "%20Eur"):
+            assert found(desk, currency=typed) == numbers(orders, "of jane"), typed
         assert found(desk, business=business) == numbers(orders, "over")
 
     def test_by_two_at_once_about_the_same_attempt(
@@ -158,6 +169,11 @@ class TestFilters:
         assert found(desk, date_to=(today - timedelta(days=2)).isoformat()) == numbers(
             orders, "ended"
         )
+
+    def test_by_days_in_the_wrong_order_says_so(self, desk: Desk, orders: dict[str, Any]) -> None:
+        page = desk.page(desk_page("payments") + "?date_from=2026-02-01&date_to=2026-01-01")
+
+        assert said(page, ".text-danger") == "This day is before the first one."
 
 
 class TestARow:

@@ -167,7 +167,7 @@ class TestOnce:
         run = Run("--verbosity", "0")
 
         assert (run.code, run.out) == (3, "")
-        assert "1 new fact(s) wait for a person" in run.err
+        assert "1 new fact waits for a person" in run.err
         again = Run()
         assert (again.code, again.err) == (0, "")
         assert again.out == summary(asked=1, attention=1)
@@ -184,7 +184,7 @@ class TestOnce:
             run = Run("--verbosity", "0")
 
             assert run.code == 3
-            assert "1 new fact(s) wait for a person" in run.err
+            assert "1 new fact waits for a person" in run.err
             assert (Run("--verbosity", "0").code, Retry.objects.count()) == (0, 1)
 
         Retry.objects.update(tried_at=timezone.now() - timedelta(days=8))

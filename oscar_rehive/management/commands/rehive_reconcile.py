@@ -123,8 +123,9 @@ class Command(BaseCommand):
             self.stdout.write(f"rehive_reconcile {summary.fields()}")
         elif summary.new_attention:
             # A cron job's mail, though it was told to be quiet.
+            new = summary.new_attention
             self.stderr.write(
-                f"rehive_reconcile: {summary.new_attention} new fact(s) wait for a person, under"
+                f"rehive_reconcile: {new} new {'fact waits' if new == 1 else 'facts wait'} for a person, under"
                 " “Attention” in the dashboard."
             )
         # What goes to a service's journal is kept back else until there are some thousand characters.
