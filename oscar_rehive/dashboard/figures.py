@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Count, Sum
 from django.db.models.functions import TruncDate, TruncHour
-from django.utils.timezone import now
+from django.utils.formats import date_format
+from django.utils.timezone import localtime, now
 from django.utils.translation import gettext as _
 
 from oscar_rehive.checkup.of_running import last_run
-from oscar_rehive.dashboard.charts import Chart, chart
+from oscar_rehive.dashboard.charts import AMBER, BLUE, LOW, Bar, Chart, chart
 from oscar_rehive.models import Delivery, RefusedDeliveries, Run
 from oscar_rehive.payments import tally, waiting
 from oscar_rehive.payments.waiting import OpenInvoices, Waiting
@@ -99,11 +101,13 @@ def _webhook() -> Webhook:
         refused=sum(refused),
         last_refused=turned_away[0].last_at if turned_away else None,
         unusable=list(unusable.defer("body").order_by("-received_at")[:MOST_UNUSABLE]),
-        chart=chart(
+        chart=_chart(
+            "webhook",
             _("Webhook calls of the last days"),
+            [date_format(day, "SHORT_DATE_FORMAT") for day in days],
             {_("accepted"): accepted, _("refused"): refused},
-            begin=_("a week ago"),
-            end=_("today"),
+            first=_("a week ago"),
+            last=_("today"),
         ),
     )
 
@@ -122,18 +126,19 @@ def _calls() -> Calls:
         unauthorised=sum(day["unauthorised"]),
         limited=sum(limited),
         is_of_all=is_shared(),
-        chart=chart(
+        chart=_chart(
+            "calls",
             _("Calls to Rehive of the last hours that brought nothing"),
+            _hours_told(),
             {_("limited"): limited, _("failed"): failed},
-            begin=_("a day ago"),
-            end=_("now"),
+            first=_("a day ago"),
+            last=_("now"),
         ),
     )
 
 
 def _runs() -> Runs:
-    this = now().astimezone(timezone.utc).replace(minute=0, second=0, microsecond=0)
-    hours = [this - timedelta(hours=HOURS - 1 - ago) for ago in range(HOURS)]
+    hours = _hours()
     ended: Any = Run.objects.filter(ended_at__gte=hours[0]).order_by()
     by_hour = ended.annotate(hour=TruncHour("ended_at", tzinfo=timezone.utc)).values("hour")
     found = {
@@ -147,10 +152,48 @@ def _runs() -> Runs:
         last=last_run(),
         count=sum(counts),
         failed=sum(failed or 0 for _count, failed in found.values()),
-        chart=chart(
+        chart=_chart(
+            "runs",
             _("Runs of rehive_reconcile of the last hours"),
+            _hours_told(),
             {_("runs"): counts},
-            begin=_("a day ago"),
-            end=_("now"),
+            first=_("a day ago"),
+            last=_("now"),
         ),
+    )
+
+
+def _hours() -> list[datetime]:
+    this = now().astimezone(timezone.utc).replace(minute=0, second=0, microsecond=0)
+    return [this - timedelta(hours=HOURS - 1 - ago) for ago in range(HOURS)]
+
+
+def _hours_told() -> list[str]:
+    return [date_format(localtime(hour), "TIME_FORMAT") for hour in _hours()]
+
+
+def _chart(
+    key: str,
+    title: str,
+    times: Sequence[str],
+    series: dict[str, Sequence[int]],
+    *,
+    first: str,
+    last: str,
+) -> Chart | None:
+    """One or two ``series`` by their names, a count for each of ``times``, the second one standing on the first; None
+    where all is zero, and there is nothing to see."""
+    if not any(map(any, series.values())):
+        return None
+    legend = list(zip((BLUE, AMBER), series, strict=False))
+    bars = []
+    for time, *counts in zip(times, *series.values(), strict=True):
+        told = zip(counts, legend, strict=True)
+        ups = [(colour, name, count) for count, (colour, name) in told]
+        says = ", ".join(f"{count} {name}" for _colour, name, count in ups)
+        bars.append(
+            Bar(f"{time}: {says}", [(colour, Decimal(count)) for colour, _name, count in ups])
+        )
+    return chart(
+        bars, key=key, title=title, text="", legend=legend, first=first, last=last, pixels=LOW
     )

@@ -8,11 +8,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from oscar_rehive.dashboard.charts import HEIGHT, LOW, Bar, chart
 from oscar_rehive.dashboard.listing import csv_line
 from oscar_rehive.dashboard.reports.asking import Booked, PaidOut, Told
 from oscar_rehive.dashboard.reports.books import chains_of, months_of
-from oscar_rehive.dashboard.reports.charts import Bar, chart
 from oscar_rehive.dashboard.reports.conversion import Outcome, in_words, percentile, periods_of
 from oscar_rehive.dashboard.reports.days import Days, days_of
 from oscar_rehive.dashboard.reports.reconciliation import Row, Verdict, rows_for
@@ -124,6 +126,24 @@ class TestTakings:
 
         assert (lower.y, lower.height) == ("40.0", "120.0")
         assert (upper.y, upper.height) == ("0.0", "40.0")
+
+    @given(st.lists(st.tuples(*[st.integers(0, 10**6)] * 3), min_size=1, max_size=30))
+    def test_one_of_a_million_is_seen_and_nothing_is_outside(
+        self, columns: list[tuple[int, int, int]]
+    ) -> None:
+        bars = [
+            Bar("", [("blue", Decimal(a)), ("amber", Decimal(b))], [("red", Decimal(c))])
+            for a, b, c in columns
+        ]
+
+        drawn = chart(bars, key="k", title="", text="", pixels=LOW).rectangles
+
+        assert len(drawn) == sum(bool(value) for column in columns for value in column)
+        for one in drawn:
+            assert float(one.height) * LOW / HEIGHT > 0.98, "a pixel"
+            assert float(one.y) >= 0
+            assert float(one.y) + float(one.height) <= HEIGHT + 0.2
+            assert float(one.x) + float(one.width) <= 1000
 
     def test_nothing_makes_no_picture(self) -> None:
         assert charts_of([], NOVEMBER) == []

@@ -16,7 +16,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from oscar_rehive.dashboard.reports.charts import BLUE, GREEN, GREY, Bar, Chart, chart
+from oscar_rehive.dashboard.charts import BLUE, GREEN, GREY, Bar, Chart, chart
 from oscar_rehive.dashboard.reports.days import Days
 from oscar_rehive.dashboard.reports.report import (
     FileFormatter,

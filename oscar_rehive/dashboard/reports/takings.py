@@ -21,8 +21,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from oscar.core.loading import get_model
 
+from oscar_rehive.dashboard.charts import GREEN, RED, Bar, Chart, chart
 from oscar_rehive.dashboard.listing import in_cents
-from oscar_rehive.dashboard.reports.charts import GREEN, RED, Bar, Chart, chart
 from oscar_rehive.dashboard.reports.days import Days
 from oscar_rehive.dashboard.reports.report import (
     FileFormatter,
