@@ -3,7 +3,6 @@ order, mail the way to pay."""
 
 from __future__ import annotations
 
-from django.core.exceptions import ImproperlyConfigured
 from django.shortcuts import get_object_or_404
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
@@ -12,14 +11,13 @@ from django.utils.translation import gettext_lazy
 
 from oscar_rehive.dashboard import rights, words
 from oscar_rehive.dashboard.orders import address_of
-from oscar_rehive.dashboard.pages import Asked, NotYet, payment_or_404
+from oscar_rehive.dashboard.pages import Asked, payment_or_404
 from oscar_rehive.dashboard.panel import pay_link, progress_of, why_not_cancellable
 from oscar_rehive.models import Entry, Invoice, OrderPayment
 from oscar_rehive.payments import by_hand
 from oscar_rehive.payments.account import account_of
 from oscar_rehive.payments.carrying_out import case_of
 from oscar_rehive.payments.plans import Plan
-from oscar_rehive.rehive.exceptions import RehiveError
 
 
 def where_it_stands(payment: OrderPayment) -> tuple[Plan, str]:
@@ -58,6 +56,9 @@ class AskView(Acted):
         _plan, stands = where_it_stands(self.payment)
         return _("Rehive was asked. %s") % stands
 
+    def what_stands(self) -> str:
+        return _("Nothing is lost: it is asked again by itself, or by you in a minute.")
+
 
 class CancelView(Acted):
     """Cancels an order that is not paid."""
@@ -80,20 +81,16 @@ class CancelView(Acted):
         ]
 
     def do(self, by: str) -> str:
-        try:
-            is_done = by_hand.cancel_order(self.payment.order_number, by=by)
-        except (RehiveError, ImproperlyConfigured) as error:
-            waits = _(
-                "It is noted: the order will be cancelled by itself, as soon as Rehive says that nothing was"
-                " paid."
-            )
-            raise NotYet(f"{error} {waits}") from None
-        if is_done:
+        if by_hand.cancel_order(self.payment.order_number, by=by):
             return _("The order is cancelled.")
+        return self.what_stands()
+
+    def what_stands(self) -> str:
         plan, stands = where_it_stands(self.payment)
         if plan.payment.cancel_reason and not plan.payment.is_settled:
             return _(
-                "The order will be cancelled as soon as Rehive has said that nothing was paid."
+                "It is noted: the order will be cancelled by itself, as soon as Rehive says that nothing was"
+                " paid."
             )
         return _("The order is not cancelled. %s") % stands
 
@@ -168,14 +165,12 @@ class CloseView(Acted):
         ]
 
     def do(self, by: str) -> str:
-        try:
-            is_done = by_hand.close_invoice(self.invoice, by=by)
-        except (RehiveError, ImproperlyConfigured) as error:
-            waits = _("It is noted: Rehive is asked again by itself until the invoice is closed.")
-            raise NotYet(f"{error} {waits}") from None
-        if is_done:
+        if by_hand.close_invoice(self.invoice, by=by):
             return _("The invoice cannot be paid any more.")
+        return self.what_stands()
+
+    def what_stands(self) -> str:
         return _(
-            "Rehive has not closed the invoice yet; it is asked again by itself until it has, unless"
-            " money is on its way."
+            "It is noted: Rehive is asked again by itself until the invoice is closed, unless money is on"
+            " its way."
         )

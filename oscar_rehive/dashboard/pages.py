@@ -33,17 +33,12 @@ from oscar_rehive.rehive.exceptions import RehiveError
 logger = Log(__name__)
 
 
-class NotYet(Exception):
-    """Rehive could not be asked; what was wanted is noted, and done once it can. The message says both."""
-
-
 REFUSALS = (
     NotAcceptable,
     NotCancellable,
     NotClosable,
     NotRefundable,
     NotSent,
-    NotYet,
     NothingToSend,
     RehiveError,
     ImproperlyConfigured,
@@ -139,6 +134,10 @@ class Asked(DeskPage):
         """Do it for ``by``, and say what came of it. May raise what is among ``REFUSALS``."""
         raise NotImplementedError
 
+    def what_stands(self) -> str:
+        """What came of it where Rehive did not do what it was asked for."""
+        return ""
+
     def get(self, request: HttpRequest, pk: int, **kwargs: Any) -> HttpResponseBase:
         self.find(pk)
         return self.ask()
@@ -167,6 +166,8 @@ class Asked(DeskPage):
         with about(order_number=self.payment.order_number):
             try:
                 messages.success(self.request, self.do(who(self.request.user)))
+            except (RehiveError, ImproperlyConfigured) as error:
+                messages.error(self.request, f"{error} {self.what_stands()}")
             except REFUSALS as error:
                 messages.error(self.request, str(error))
             send_confirmation_soon(OrderPayment.objects.get(pk=self.payment.pk))

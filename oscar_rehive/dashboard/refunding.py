@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from oscar_rehive.dashboard import rights, words
 from oscar_rehive.dashboard.pages import Asked, payment_or_404
-from oscar_rehive.models import Entry, Invoice
+from oscar_rehive.models import Entry, Invoice, Refund
 from oscar_rehive.payments import refunding
 from oscar_rehive.payments.account import excess_of
 from oscar_rehive.payments.carrying_out import case_of
@@ -167,7 +167,7 @@ class RefundView(Asked):
         ]
 
     def do(self, by: str) -> str:
-        form = RefundForm(
+        self.form = form = RefundForm(
             self.invoice, self.left, self.excess, {**self.request.POST.dict(), "of": "part"}
         )
         if not form.is_valid():
@@ -184,3 +184,12 @@ class RefundView(Asked):
         )
         amount = words.money(data["amount"], self.invoice.currency)
         return _("A refund of %s was asked for; Rehive pays it out.") % amount
+
+    def what_stands(self) -> str:
+        """Whoever has just given money away must know whether to do it again."""
+        asked = Refund.objects.filter(key=self.form.cleaned_data["key"]).first()
+        if asked is None or asked.status == Refund.Status.FAILED:
+            return _("No money went back.")
+        return _(
+            "Whether the refund has begun is found out by itself: it is below until then, and is not sent again."
+        )
