@@ -213,6 +213,12 @@ class DecideView(Asked):
         decide(self.attention, by=by, **agreed)
         return str(done)
 
+    def what_stands(self) -> str:
+        return _(
+            "Whether a refund was asked for is told by the payment's list of refunds: what is in it as pending is"
+            " not sent again; where there is none, no money went back."
+        )
+
     def _agreed(self) -> Decimal:
         try:
             return Decimal(AMOUNT.clean(self.request.POST.get("agreed", "")))

@@ -117,6 +117,36 @@ class TestWaysOut:
         assert Attention.objects.get().resolved_by == "sam"
         assert said(page, "h1") == "What waits for a person"
 
+    def test_says_where_to_look_whether_money_went(
+        self, desk: Desk, rehive: Any, paid: Any
+    ) -> None:
+        paid(more=250)
+        rehive.faults(error_status=500)
+
+        _question, page = self.press(desk, "Refund 2.50 USD to the payer")
+
+        assert "no money went back" in messages(page)
+
+    def test_are_named_by_the_words_beside_the_buttons(
+        self, desk: Desk, rehive: Any, place_order: Any
+    ) -> None:
+        """There was a button to let it pay the order, and a sentence that said to change the status by hand."""
+        order = place_order()
+        invoice = opened(order)
+        type(order).objects.filter(pk=order.pk).update(total_incl_tax="30.00")
+        rehive.outcome(invoice.remote_id, "pay")
+        settled(invoice)
+
+        card = desk.page(desk_page("attention")).select_one("[data-fact=mismatch]")
+
+        assert [one.get_text() for one in card.select("a.btn")][
+            1
+        ] == "Let this payment pay the order"
+        assert said(card, "em") == (
+            "Let this payment pay the order, if it is worth that to you, or change its status by hand."
+            " Or refund the money to the payer."
+        )
+
     def test_let_it_pay_the_order(self, desk: Desk, held: Any) -> None:
         question, page = self.press(desk, "Let this payment pay the order")
 
