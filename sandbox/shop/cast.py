@@ -4,8 +4,10 @@ webhook's address, the desk, and the simulator over HTTP."""
 import time
 import uuid
 from contextlib import contextmanager
+from html.parser import HTMLParser
 
 from django.conf import settings
+from django.contrib.messages import WARNING, get_messages
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
@@ -185,14 +187,20 @@ class Staff:
         self.browser.force_login(user)
 
     def presses(self, page, *args, **fields):
-        """The button of a page that asks once."""
-        self.browser.post(reverse(f"dashboard:{page}", args=args), {"sure": "yes", **fields})
+        """The button of a page that asks once, which sends along what the page has shown."""
+        address = reverse(f"dashboard:{page}", args=args)
+        asks = self.browser.post(address, fields) if fields else self.browser.get(address)
+        sent = {**hidden_fields(asks.content.decode()), "sure": "yes"}
+        done = self.browser.post(address, sent)
+        refusals = [str(one) for one in get_messages(done.wsgi_request) if one.level >= WARNING]
+        if refusals or done.status_code != 302:
+            raise Unexpected(f"{address}: {' '.join(refusals) or 'it was not done'}")
 
     def asks(self, guest):
         self.presses("rehive-ask", guest.payment.pk)
 
     def refunds(self, guest, amount, reason):
-        fields = {"amount": amount, "reason": reason, "key": str(uuid.uuid4())}
+        fields = {"of": "part", "amount": amount, "reason": reason, "key": str(uuid.uuid4())}
         self.presses("rehive-refund", guest.invoice.pk, **fields)
 
     def cancels(self, guest):
@@ -203,11 +211,31 @@ class Staff:
 
     def notes(self, guest, text):
         fact = Attention.objects.get(payment=guest.payment)
-        self.presses("rehive-attention-note", fact.pk, text=text)
+        self.browser.post(
+            reverse("dashboard:rehive-attention-note", args=[fact.pk]), {"text": text}
+        )
 
     def decides(self, guest, way):
         fact = Attention.objects.get(payment=guest.payment)
         self.presses("rehive-attention-decide", fact.pk, way)
+
+
+class _HiddenFields(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.found = {}
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        if tag == "input" and attributes.get("type") == "hidden":
+            self.found[attributes.get("name")] = attributes.get("value") or ""
+
+
+def hidden_fields(page):
+    """What the form of a page sends along unseen."""
+    parser = _HiddenFields()
+    parser.feed(page)
+    return parser.found
 
 
 def wait_until(is_so):
