@@ -319,7 +319,7 @@ def test_any_story_ends_with_shop_and_rehive_in_agreement(
     run_state_machine_as_test(
         Machine,
         settings=hypothesis_settings(
-            max_examples=int(os.environ.get("REHIVE_EXAMPLES", "60")),
+            max_examples=int(os.environ.get("REHIVE_EXAMPLES", "45")),
             stateful_step_count=40,
             deadline=None,
             # Shrinking a long story takes minutes; REHIVE_SHRINK=1 asks for it.

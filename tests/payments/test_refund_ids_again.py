@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from oscar_rehive.models import Attention, Entry, Invoice, Refund
 from oscar_rehive.payments.reconciling import reconcile
-from oscar_rehive.payments.refunding import follow, refund, refundable
+from oscar_rehive.payments.refunding import follow, refund, refundable, units_left
 from oscar_rehive.rehive.client import Client
 from tests.steps import opened, settled
 
@@ -146,7 +146,8 @@ def test_of_another_order(
     other, invoice = paid(), paid()
     first = refund(other, Decimal("3.00"), reason="", by="ann")
     answers(identifier=first.remote_id, status=status)
-    form = {"amount": "2.00", "key": uuid.uuid4(), "sure": "yes"}
+    seen = {"left": units_left(invoice)}
+    form = {"amount": "2.00", "key": uuid.uuid4(), "sure": "yes", **seen}
 
     address = reverse("dashboard:rehive-refund", args=[invoice.pk])
     assert admin_client.post(address, form).status_code == 302
