@@ -5,6 +5,8 @@ BIN := .venv/bin
 # The lowest Python that is supported, where there is one.
 PYTHON_LOWEST ?= $(shell python3.10 -V >/dev/null 2>&1 && echo python3.10 || echo $(PYTHON))
 BIN_LOWEST := .venv-lowest/bin
+# The tests of a file have shops and other processes in common.
+SIDE_BY_SIDE := -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help sandbox test test-quick test-lowest test-long bench screenshots lint format clean
@@ -16,14 +18,14 @@ sandbox: .venv/.installed-sandbox ## Run a shop with the plugin and a simulator 
 	@SANDBOX_DEMO=$(DEMO) $(BIN)/python sandbox/serve.py
 
 test: .venv/.installed-dev ## Run the tests, on SQLite and on a PostgreSQL of their own
-	$(BIN)/python -m pytest -n auto -rs
-	$(BIN)/python -m tests.with_postgres pytest -m postgres -n auto --dist loadfile
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -rs
+	$(BIN)/python -m tests.with_postgres pytest -m postgres $(SIDE_BY_SIDE)
 
 test-quick: .venv/.installed-dev ## Run the tests that need neither processes nor PostgreSQL nor long stories
-	$(BIN)/python -m pytest -n auto -m "not e2e and not postgres" --ignore=tests/model
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not e2e and not postgres" --ignore=tests/model
 
 test-lowest: .venv-lowest/.installed ## Run the quick tests on the lowest versions of everything that is needed
-	$(BIN_LOWEST)/python -m pytest -n auto -m "not e2e and not postgres" --ignore=tests/model
+	$(BIN_LOWEST)/python -m pytest $(SIDE_BY_SIDE) -m "not e2e and not postgres" --ignore=tests/model
 
 test-long: .venv/.installed-dev ## Play the model, odd answers and deliveries, the race, the workers, the mutations and the mutants at length
 	REHIVE_EXAMPLES=2000 $(BIN)/python -m pytest tests/model
