@@ -19,6 +19,8 @@ logger = Log(__name__)
 
 T = TypeVar("T")
 
+PROBE = "oscar_rehive:probe"
+
 LEFT_ALONE_SECONDS = 5.0
 """A cache that does not answer is not asked again for this long: each question may take its time-out."""
 
@@ -107,13 +109,16 @@ def claim(key: str, seconds: float) -> bool:
     """Whether ``key`` was free, and is now the caller's alone for ``seconds``, or until it is forgotten."""
 
     def add(cache: Any) -> bool:
-        for _ in range(2):  # it may be left as soon as it was found taken
-            if cache.add(key, True, seconds):
-                return True
-            if cache.get(key) is not None:
-                return False
-        # Some are told to hide their errors, and say no to everybody while they are down.
-        raise ConnectionError(f"{key} cannot be claimed, and nobody has claimed it.")
+        if cache.add(key, True, seconds):
+            return True
+        if cache.get(key) is not None:
+            return False
+        # Whoever had it has left it just now; or the cache was told to hide its errors, and says no to everybody
+        # while it is down. To take the one for the other left a busy shop's processes without a budget.
+        cache.set(PROBE, True, LEFT_ALONE_SECONDS)
+        if cache.get(PROBE) is None:
+            raise ConnectionError("The cache keeps nothing.")
+        return bool(cache.add(key, True, seconds))
 
     return _with_cache(add)
 
