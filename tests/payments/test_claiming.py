@@ -216,6 +216,23 @@ class TestTwoRuns:
         asked = calls()
         assert (asked["pages"], asked["single"]) == (4, 0)
 
+    @pytest.mark.usefixtures("small_pages")
+    def test_one_that_had_begun_before_the_run_was_not_broken_off(
+        self, invoices: Any, calls: Any
+    ) -> None:
+        """In a flash sale each run read all pages once more, and shoppers were refused."""
+        invoices(16)
+        read(business(), Summary())
+        summary = Summary(begun=timezone.now() - timedelta(seconds=1))
+        Reading.objects.update(read_at=timezone.now())
+        Invoice.objects.update(asked_at=summary.begun - timedelta(seconds=30))
+        calls()
+
+        for task in stages._lists(summary):
+            task.do(summary)
+
+        assert calls()["pages"] == 0
+
     def test_nor_ask_again(self, rehive: Any, place_order: Any) -> None:
         invoice = opened(place_order())
         summary = Summary()
