@@ -114,7 +114,7 @@ def claim(key: str, seconds: float) -> bool:
         if cache.get(key) is not None:
             return False
         # Whoever had it has left it just now; or the cache was told to hide its errors, and says no to everybody
-        # while it is down. To take the one for the other left a busy shop's processes without a budget.
+        # while it is down. Who takes the one for the other forgets for seconds what other processes have asked.
         cache.set(PROBE, True, LEFT_ALONE_SECONDS)
         if cache.get(PROBE) is None:
             raise ConnectionError("The cache keeps nothing.")

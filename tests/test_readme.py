@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from oscar_rehive import checks, collecting, conf, numbers
-from oscar_rehive.dashboard import rights
 from oscar_rehive.logs import Log, about
 from oscar_rehive.models import Attention
 from oscar_rehive.payments.meanings import MEANINGS
 from sandbox.shop import accounts
+from tests.dashboard.conftest import EVERYTHING
 from tests.e2e.shops import template
 
 ROOT = Path(__file__).parent.parent
@@ -153,11 +153,4 @@ def test_every_right_is_in_the_table_and_nothing_else() -> None:
     section = re.search(r"<!-- table of rights.*?-->\n(.*?)\n<!-- end", README, re.DOTALL)
     assert section is not None
     written = set(re.findall(r"`(oscar_rehive\.\w+)`", section.group(1)))
-    assert written == {
-        rights.VIEW,
-        rights.ACT,
-        rights.REFUND,
-        rights.ACCEPT,
-        rights.TAKE_FOR_GONE,
-        rights.RESOLVE,
-    }
+    assert written == set(EVERYTHING)

@@ -61,8 +61,7 @@ def test_a_claim_that_is_left_while_it_is_asked_for_is_no_sign_of_that(
 def test_nor_is_one_that_others_take_and_leave_all_the_time(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """In a flash sale each process took the cache for down now and then, and forgot what the others had asked: of
-    30 shoppers 12 were refused by Rehive's limit."""
+    """A process that takes the cache for down forgets for seconds what the others have asked Rehive."""
     real = cache.get
     monkeypatch.setattr(cache, "add", lambda *args, **kwargs: False)
     monkeypatch.setattr(cache, "get", lambda key: None if key == "mine" else real(key))

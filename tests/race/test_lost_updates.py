@@ -30,13 +30,10 @@ Line = get_model("order", "Line")
 StockRecord = get_model("partner", "StockRecord")
 
 
-def test_a_settling_under_way_does_not_forget_that_the_shopper_cancelled(
-    rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What was read under the lock must still be so when it is written."""
-    order = place_order()
-    invoice = opened(order)
-    answer = told(invoice)
+def _has_read(
+    monkeypatch: pytest.MonkeyPatch, invoice: Invoice, answer: Any
+) -> tuple[InAThread, threading.Event]:
+    """A settling of ``answer`` that has read under the lock, and does not write before the event is set."""
     has_read, may_write = threading.Event(), threading.Event()
     real = settling.settle_news
 
@@ -45,10 +42,21 @@ def test_a_settling_under_way_does_not_forget_that_the_shopper_cancelled(
         may_write.wait(SECONDS)
         return real(*args)
 
-    monkeypatch.setattr(settling, "settle_news", slowly)
-    settle = InAThread(lambda: settling.settle(invoice, answer, source="webhook"))
-    assert has_read.wait(SECONDS)
-    monkeypatch.setattr(settling, "settle_news", real)
+    with monkeypatch.context() as patch:
+        patch.setattr(settling, "settle_news", slowly)
+        settle = InAThread(lambda: settling.settle(invoice, answer, source="webhook"))
+        assert has_read.wait(SECONDS)
+    return settle, may_write
+
+
+def test_a_settling_under_way_does_not_forget_that_the_shopper_cancelled(
+    rehive: Any, place_order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read under the lock must still be so when it is written."""
+    order = place_order()
+    invoice = opened(order)
+    answer = told(invoice)
+    settle, may_write = _has_read(monkeypatch, invoice, answer)
     rehive.faults(error_status=503)  # the wish is noted, and its invoice cannot be closed yet
     shopper = InAThread(lambda: cancelled_in_vain(order.number))
     # Without the lock it would be noted by now, and the settling would write over it.
@@ -178,17 +186,7 @@ def test_a_fact_that_grows_while_it_is_noted_as_dealt_with_waits_still(
     fact, done = Attention.objects.get(), []
     rehive.outcome(invoice.remote_id, "pay_more", amount=5000, force=True)
     answer = told(invoice)
-    has_read, may_write = threading.Event(), threading.Event()
-    real = settling.settle_news
-
-    def slowly(*args: Any) -> Any:
-        has_read.set()
-        may_write.wait(SECONDS)
-        return real(*args)
-
-    monkeypatch.setattr(settling, "settle_news", slowly)
-    settle = InAThread(lambda: settling.settle(invoice, answer, source="webhook"))
-    assert has_read.wait(SECONDS)
+    settle, may_write = _has_read(monkeypatch, invoice, answer)
     staff = InAThread(lambda: done.append(deciding.resolve(fact, by="ann")))
     wait_until_somebody_waits(or_ended=staff)
     may_write.set()
