@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from hmac import compare_digest
-from threading import Event
-from typing import TYPE_CHECKING, Any
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from oscar_rehive import conf
-from oscar_rehive.background import Lane
-from oscar_rehive.cleaning import without_secrets
 from oscar_rehive.compat import login_not_required
 from oscar_rehive.databases import outside_transactions
-from oscar_rehive.logs import Log
 from oscar_rehive.noticing import notice_soon
 from oscar_rehive.rehive.hiding import Secret
 
-if TYPE_CHECKING:
-    from oscar_rehive.checkup import Finding, Severity
-
-logger = Log(__name__)
-
 SCHEME = "bearer "
-
-SECONDS = 5.0
-"""A database that does not answer is an answer, too: monitors give up after ten, as a rule."""
-
-LANE = Lane("the monitor", at_once=1)
-"""A thread of its own: nothing else bounds the time of a database that hangs."""
 
 
 @login_not_required
@@ -54,14 +37,10 @@ def health(request: HttpRequest) -> HttpResponse:
         return JsonResponse({"status": "not allowed"}, status=405, headers={"Allow": "GET, HEAD"})
     notice_soon()
     # Here, for the checks are more than a shop's process should load before its first page.
-    from oscar_rehive.checkup import Severity, findings
+    from oscar_rehive.checkup.monitoring import report
 
-    found = _in_time(lambda: list(findings(ask=False)))
-    worst = _worst(found)
-    answer = JsonResponse(
-        {"status": worst.value, "checks": [_told(one) for one in found]},
-        status=503 if worst is Severity.ERROR else 200,
-    )
+    is_well, told = report()
+    answer = JsonResponse(told, status=200 if is_well else 503)
     # Else Django takes it for an error of its own, and mails ADMINS at each look of a monitor.
     answer._has_been_logged = True  # type: ignore[attr-defined]  # Django's own mark
     return answer
@@ -77,46 +56,3 @@ def _is_right(shown: Secret, token: str) -> bool:
     given = Secret(shown[len(SCHEME) :].strip())
     is_right = compare_digest(given.encode("utf-8", "backslashreplace"), token.encode())
     return is_right and shown[: len(SCHEME)].lower() == SCHEME
-
-
-def _in_time(look: Callable[[], list[Finding]]) -> list[Finding]:
-    """What ``look`` finds; or that it could not be found out, or not in time."""
-    done = Event()
-    found: list[Finding] = []
-
-    def work() -> None:
-        try:
-            found.extend(look())
-        except Exception:  # whatever it is, the monitor is told that it is not well
-            logger.exception("The checks cannot be made")
-        finally:
-            done.set()
-
-    if LANE.do(work) and done.wait(SECONDS) and found:
-        return list(found)
-
-    from oscar_rehive.checkup.finding import error
-
-    return [
-        error(
-            "checks",
-            f"The checks could not be made within {SECONDS:.0f} seconds.",
-            "See the shop's log, and whether its database answers.",
-        )
-    ]
-
-
-def _worst(found: list[Finding]) -> Severity:
-    from oscar_rehive.checkup import Severity
-
-    severities = {one.severity for one in found}
-    return next(one for one in reversed(Severity) if one in severities)
-
-
-def _told(finding: Finding) -> dict[str, Any]:
-    return {
-        "name": finding.name,
-        "severity": finding.severity.value,
-        "sentence": without_secrets(finding.sentence),
-        "mend": without_secrets(finding.mend),
-    }

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from oscar_rehive import health
+from oscar_rehive.checkup import monitoring
 from oscar_rehive.models import Attention, Delivery, OrderPayment, Run
 
 pytestmark = pytest.mark.django_db
@@ -174,7 +174,7 @@ class TestP11InTime:
     def test_a_database_that_hangs(
         self, shop: None, later: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(health, "SECONDS", 0.01)
+        monkeypatch.setattr(monitoring, "SECONDS", 0.01)
         later.waits()
         answer = asked()
 
@@ -185,6 +185,6 @@ class TestP11InTime:
         def wrong(**kwargs: Any) -> Any:
             raise RuntimeError("wrong")
 
-        monkeypatch.setattr("oscar_rehive.checkup.findings", wrong)
+        monkeypatch.setattr("oscar_rehive.checkup.monitoring.findings", wrong)
 
         assert asked().status_code == 503
